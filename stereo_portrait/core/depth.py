@@ -1,0 +1,83 @@
+"""Disparity and depth: unknown is NaN, the reason is a flag, trust is a number."""
+
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo_portrait.core.arrays import checked
+from stereo_portrait.core.rig import RectifiedRig
+
+Origin = Literal["stereo", "sensor", "monocular", "fused", "phone"]
+
+
+class Flaw(IntFlag):
+    """Why a pixel is missing or invented; bits of a uint8."""
+
+    NO_MATCH = 1  # the matcher (or sensor) gave nothing
+    INCONSISTENT = 2  # left and right disagree: occluded or mismatched
+    OUTSIDE_OVERLAP = 4  # the other camera does not see this part
+    FLAT = 8  # too little texture to be sure
+    FILLED = 16  # the value is a guess made from neighbours or another source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DisparityMap:
+    """Left-view disparity."""
+
+    disparity_px: NDArray[np.float32]  # (H, W); NaN = unknown
+    confidence: NDArray[np.float32]  # (H, W) in [0, 1]; 0 where unknown
+    flaws: NDArray[np.uint8]  # (H, W) of Flaw bits
+    rig: RectifiedRig
+
+    def __post_init__(self) -> None:
+        sizes = {"H": self.rig.height_px, "W": self.rig.width_px}
+        for name, dtype in (("disparity_px", np.float32), ("confidence", np.float32), ("flaws", np.uint8)):
+            object.__setattr__(self, name, checked(getattr(self, name), name, ("H", "W"), dtype, sizes))
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(H, W) True where there is a disparity, measured or filled."""
+        return ~np.isnan(self.disparity_px)
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """(H, W) True where the disparity was measured, not filled."""
+        return self.known & ((self.flaws & Flaw.FILLED) == 0)
+
+    def to_depth(self, origin: Origin = "stereo") -> "DepthMap":
+        """The same map in metres."""
+        return DepthMap(self.rig.depth_m(self.disparity_px), self.confidence, self.flaws, origin)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DepthMap:
+    """Depth along the optical axis on a photo's grid.
+
+    Where `metric` is False the values are only ordered and linear in inverse depth (a relative map on a nominal
+    scale): they must never be shown to anyone as metres.
+    """
+
+    depth_m: NDArray[np.float32]  # (H, W); NaN = unknown, inf allowed
+    confidence: NDArray[np.float32]
+    flaws: NDArray[np.uint8]
+    origin: Origin
+    metric: bool = True
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        for name, dtype in (("depth_m", np.float32), ("confidence", np.float32), ("flaws", np.uint8)):
+            object.__setattr__(self, name, checked(getattr(self, name), name, ("H", "W"), dtype, sizes))
+
+    @property
+    def inverse_depth_per_m(self) -> NDArray[np.float32]:
+        """(H, W) 1/Z, so that infinity is plain zero; NaN where unknown."""
+        with np.errstate(divide="ignore"):
+            return np.float32(1.0) / self.depth_m
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(H, W) True where there is a depth, infinity included."""
+        return ~np.isnan(self.depth_m)
