@@ -11,8 +11,9 @@ from stereo_portrait.core.portrait import Aperture
 class Renderer(Protocol):
     """Blurs linear light by a signed circle of confusion.
 
-    `linear`: (H, W, 3) float32, 1.0 = white, highlights above 1 allowed. `radius_px`: (H, W) float32 blur radius, positive in
-    front of the focus plane, negative behind it, NaN where unknown; larger is always nearer. Returns (H, W, 3) float32.
+    `linear`: (H, W, 3) float32, 1.0 = white, highlights above 1 allowed. `radius_px`: (H, W) float32 blur radius,
+    positive in front of the focus plane, negative behind it, NaN where unknown; larger is always nearer.
+    Returns (H, W, 3) float32.
     """
 
     def render(

@@ -1,0 +1,24 @@
+"""Fixtures that every test folder shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def sample_folder() -> Path | None:
+    """Real samples: $STEREO_PORTRAIT_DATA, else a shared/data folder beside the checkout; None where neither is."""
+    named = os.environ.get("STEREO_PORTRAIT_DATA")
+    candidates = [Path(named)] if named else [REPOSITORY.parent / "shared" / "data"]
+    return next((folder for folder in candidates if (folder / "MANIFEST.tsv").exists()), None)
+
+
+@pytest.fixture(scope="session")
+def sample_data() -> Path:
+    """Folder of real samples; the test is skipped where it is absent."""
+    folder = sample_folder()
+    if folder is None:
+        pytest.skip("no real samples here: set STEREO_PORTRAIT_DATA to their folder")
+    return folder
