@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from stereo_portrait.core.arrays import checked
 from stereo_portrait.core.capture import Image, Metadata
-from stereo_portrait.core.depth import DepthMap
+from stereo_portrait.core.depth import DepthMap, DisparityMap
 from stereo_portrait.core.errors import ConfigError
 
 
@@ -97,17 +97,38 @@ class DepthDecision:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DepthEstimate:
+    """A photo, the depth that will blur it, and why that depth."""
+
+    photo: Image
+    depth: DepthMap
+    decision: DepthDecision
+    name: str
+    disparity: DisparityMap | None = None  # None when no pair was matched
+    metadata: Metadata = field(default_factory=Metadata)
+    subject: NDArray[np.float32] | None = None  # (H, W) alpha in [0, 1] of the subject, when somebody looked for it
+    focus_hint_px: tuple[int, int] | None = None  # where the camera that took the photo was focused
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        object.__setattr__(self, "photo", checked(self.photo, "photo", ("H", "W", 3), np.uint8, sizes))
+        checked(self.depth.depth_m, "depth.depth_m", ("H", "W"), np.float32, sizes)
+        if self.subject is not None:
+            object.__setattr__(self, "subject", checked(self.subject, "subject", ("H", "W"), np.float32, sizes))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PortraitResult:
     """A finished portrait and everything needed to judge or repeat it."""
 
     image: Image
-    depth: DepthMap
+    estimate: DepthEstimate
     focus: Focus
     lens: LensModel
-    decision: DepthDecision
+    method: str
     seconds: dict[str, float] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
-    metadata: Metadata = field(default_factory=Metadata)
     version: str = ""
 
     def __post_init__(self) -> None:
