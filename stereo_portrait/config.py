@@ -12,7 +12,13 @@ import yaml
 
 from stereo_portrait.core.errors import ConfigError
 
-SECTIONS: dict[str, str] = {}
+SECTIONS: dict[str, str] = {
+    "images": "stereo_portrait.sources.image_file:ImageSettings",
+    "rectify": "stereo_portrait.geometry.rectify:RectifySettings",
+    "sgbm": "stereo_portrait.matching.sgbm:SgbmSettings",
+    "wls": "stereo_portrait.refinement.wls:WlsSettings",
+    "median": "stereo_portrait.refinement.weighted_median:WeightedMedianSettings",
+}
 """Section of config.yaml -> "module:SettingsClass"; a stage adds one line here and one section in config.yaml."""
 
 MAX_CONFIG_BYTES = 1_000_000

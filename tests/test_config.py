@@ -47,11 +47,11 @@ def test_an_unknown_section_names_its_nearest_neighbour() -> None:
     ("text", "complaint"),
     [
         ("- a\n- b\n", "expected sections"),
-        ("lens: 3\n", "must hold settings"),
-        ("lens: {f_number: fast}\n", "lens.f_number must be float"),
-        ("lens: {f_number: true}\n", "lens.f_number must be float"),
-        ("lens: !!python/object/apply:os.system ['true']\n", "not readable as YAML"),
-        ("lens: [\n", "not readable as YAML"),
+        ("wls: 3\n", "must hold settings"),
+        ("wls: {strength: fast}\n", "wls.strength must be float"),
+        ("wls: {strength: true}\n", "wls.strength must be float"),
+        ("wls: !!python/object/apply:os.system ['true']\n", "not readable as YAML"),
+        ("wls: [\n", "not readable as YAML"),
     ],
 )
 def test_a_bad_settings_file_is_one_clear_error(tmp_path: Path, text: str, complaint: str) -> None:

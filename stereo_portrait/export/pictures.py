@@ -18,12 +18,12 @@ def depth_picture(depth: DepthMap) -> Image:
     return coloured(depth.inverse_depth_per_m)
 
 
-def coloured(values: NDArray[np.float32]) -> Image:
-    """(H, W) -> (H, W, 3) turbo colours between the 1st and 99th percentile; NaN is black."""
+def coloured(values: NDArray[np.float32], limits: tuple[float, float] | None = None) -> Image:
+    """(H, W) -> (H, W, 3) turbo colours between `limits` (the 1st and 99th percentile unless given); NaN is black."""
     known = np.isfinite(values)
     if not known.any():
         return np.zeros((*values.shape, 3), np.uint8)
-    low, high = np.percentile(values[known], (1, 99))
+    low, high = limits or np.percentile(values[known], (1, 99))
     scaled = np.clip((np.nan_to_num(values) - low) / max(high - low, 1e-9), 0, 1)
     colours = cv2.applyColorMap(np.rint(scaled * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
     colours[~known] = 0

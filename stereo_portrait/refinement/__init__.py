@@ -4,9 +4,20 @@ from typing import Protocol
 
 from stereo_portrait.core.capture import RectifiedPair
 from stereo_portrait.core.depth import DisparityMap
+from stereo_portrait.refinement.unrefined import NoRefiner
+from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner
+from stereo_portrait.refinement.wls import WlsRefiner
 
 
 class Refiner(Protocol):
     """Improves a map with the help of the left picture (and the right one, where the method can use it)."""
 
     def refine(self, disparity: DisparityMap, pair: RectifiedPair) -> DisparityMap: ...
+
+
+REFINERS: dict[str, tuple[str | None, type[Refiner]]] = {
+    "none": (None, NoRefiner),
+    "wls": ("wls", WlsRefiner),
+    "median": ("median", WeightedMedianRefiner),
+}
+"""Name on the command line -> (section of config.yaml or None, class taking that section's settings)."""

@@ -1,0 +1,46 @@
+"""Fill what could not be measured, from the background side, and say so."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo_portrait.core.depth import DisparityMap, Flaw
+
+FILLED_CONFIDENCE = 0.15
+
+
+def filled_from_background(disparity: DisparityMap) -> DisparityMap:
+    """Every hole takes the smaller (farther) of the nearest known disparities in its row, then flags FILLED.
+
+    Occluded pixels belong to the background: the side with the smaller disparity (Hirschmueller, PAMI 2008, sec. 2.5).
+    Rows without any answer copy the nearest row that has one; a map with no answer at all becomes disparity zero.
+    """
+    filled = background_fill(disparity.disparity_px)
+    holes = ~disparity.known
+    confidence = np.where(holes, np.float32(FILLED_CONFIDENCE), disparity.confidence)
+    flaws = np.where(holes, disparity.flaws | np.uint8(Flaw.FILLED), disparity.flaws).astype(np.uint8)
+    return DisparityMap(filled, confidence, flaws, disparity.rig)
+
+
+def background_fill(disparity_px: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W) without NaN; see `filled_from_background`."""
+    known = ~np.isnan(disparity_px)
+    if known.all():
+        return disparity_px
+    height, width = disparity_px.shape
+    columns = np.broadcast_to(np.arange(width, dtype=np.int32), (height, width))
+    before = np.maximum.accumulate(np.where(known, columns, -1), axis=1)
+    after = np.minimum.accumulate(np.where(known, columns, width)[:, ::-1], axis=1)[:, ::-1]
+    rows = np.arange(height)[:, None]
+    infinity = np.float32(np.inf)
+    from_left = np.where(before >= 0, disparity_px[rows, np.maximum(before, 0)], infinity)
+    from_right = np.where(after < width, disparity_px[rows, np.minimum(after, width - 1)], infinity)
+    filled = np.where(known, disparity_px, np.minimum(from_left, from_right)).astype(np.float32)
+    empty = np.isinf(filled).all(axis=1) | ~known.any(axis=1)
+    if empty.all():
+        return np.zeros_like(disparity_px)
+    if empty.any():
+        good = np.flatnonzero(~empty)
+        lost = np.flatnonzero(empty)
+        nearest = good[np.abs(good[None, :] - lost[:, None]).argmin(axis=1)]
+        filled[lost] = filled[nearest]
+    return filled

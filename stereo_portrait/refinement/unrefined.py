@@ -1,0 +1,12 @@
+"""The refiner that changes nothing: the baseline of baselines."""
+
+from stereo_portrait.core.capture import RectifiedPair
+from stereo_portrait.core.depth import DisparityMap
+
+
+class NoRefiner:
+    """Returns the map as it came."""
+
+    def refine(self, disparity: DisparityMap, pair: RectifiedPair) -> DisparityMap:
+        """The same map."""
+        return disparity
