@@ -17,6 +17,8 @@ SECTIONS: dict[str, str] = {
     "rectify": "stereo_portrait.geometry.rectify:RectifySettings",
     "sgbm": "stereo_portrait.matching.sgbm:SgbmSettings",
     "wls": "stereo_portrait.refinement.wls:WlsSettings",
+    "focus": "stereo_portrait.rendering.focus:FocusSettings",
+    "lens": "stereo_portrait.rendering.lens:LensSettings",
     "median": "stereo_portrait.refinement.weighted_median:WeightedMedianSettings",
 }
 """Section of config.yaml -> "module:SettingsClass"; a stage adds one line here and one section in config.yaml."""

@@ -1,0 +1,75 @@
+"""Linear float pictures: .npy and OpenEXR, in and out."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo_portrait.core.errors import InputError
+
+MAX_VALUES = 1_000_000_000
+
+
+def read_linear(path: Path) -> NDArray[np.float32]:
+    """(H, W, 3) linear light from .npy or .exr.
+
+    Raises:
+        InputError: unreadable, another shape, or values that are negative or not finite.
+    """
+    if path.suffix.lower() == ".exr":
+        values = read_exr(path)
+    else:
+        try:
+            values = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError, MemoryError) as error:
+            raise InputError(f"{path}: not a NumPy array file ({error})") from error
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+            raise InputError(f"{path}: expected an array of floats")
+    if values.ndim == 2:
+        values = np.repeat(values[..., None], 3, axis=2)
+    if values.ndim != 3 or values.shape[2] not in (3, 4) or values.size == 0:
+        raise InputError(f"{path}: expected (H, W, 3) linear light, found shape {values.shape}")
+    values = np.ascontiguousarray(values[..., :3], np.float32)
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: holds NaN or infinity; linear light must be finite")
+    return np.maximum(values, 0)
+
+
+def read_exr(path: Path) -> NDArray[np.float32]:
+    """(H, W) or (H, W, 3) float32 of an OpenEXR file's RGB, Y or first channels.
+
+    Raises:
+        InputError: unreadable.
+    """
+    try:
+        import OpenEXR
+    except ImportError as error:
+        raise InputError("EXR files need the package OpenEXR; install it with pip") from error
+    if not path.is_file():
+        raise InputError(f"cannot read {path}: no such file")
+    try:
+        with OpenEXR.File(str(path)) as file:
+            channels = {name: np.array(channel.pixels) for name, channel in file.channels().items()}
+    except Exception as error:  # the binding raises bare RuntimeError and worse
+        raise InputError(f"{path}: not an OpenEXR file that can be read ({error})") from error
+    for name in ("RGB", "RGBA"):
+        if name in channels:
+            return np.ascontiguousarray(channels[name][..., :3], np.float32)
+    if all(c in channels for c in "RGB"):
+        return np.stack([channels[c] for c in "RGB"], axis=-1).astype(np.float32)
+    first = channels.get("Y", next(iter(channels.values()), None))
+    if first is None or first.size > MAX_VALUES:
+        raise InputError(f"{path}: no picture in this EXR file")
+    return np.ascontiguousarray(first, np.float32)
+
+
+def write_linear(path: Path, linear: NDArray[np.float32]) -> None:
+    """(H, W, 3) float32 as .npy or .exr; the caller stages the path."""
+    if path.suffix.lower() == ".npy":
+        np.save(path, linear)
+        return
+    import OpenEXR
+
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with OpenEXR.File(header, {"RGB": np.ascontiguousarray(linear, np.float32)}) as file:
+        file.write(str(path))
