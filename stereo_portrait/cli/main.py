@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "depth": ("depth", "As portrait, without the photograph: disparity, depth, confidence."),
     "blur": ("blur", "The lens blur alone: image + disparity."),
     "evaluate": ("evaluate", "Score methods against true disparity."),
+    "models": ("models", "Networks: list them, fetch one, say where they lie."),
     "doctor": ("doctor", "What works on this machine, and what to do about the rest."),
 }
 """Command name -> (module under stereo_portrait.cli holding a click command called `command`, one line of help)."""
