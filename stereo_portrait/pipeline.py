@@ -1,0 +1,188 @@
+"""The order of the stages, and nothing else."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from stereo_portrait import __version__
+from stereo_portrait.config import Settings
+from stereo_portrait.core.capture import Photo, StereoPair
+from stereo_portrait.core.depth import DepthMap, Flaw
+from stereo_portrait.core.errors import ConfigError, InputError
+from stereo_portrait.core.portrait import DepthDecision, DepthEstimate, PortraitResult
+from stereo_portrait.core.rig import RectifiedRig, RigCalibration
+from stereo_portrait.geometry.rectify import RectifySettings, rectify
+from stereo_portrait.geometry.row_error import RowError, measure_row_error
+from stereo_portrait.matching import MATCHERS, Matcher
+from stereo_portrait.refinement import REFINERS, Refiner
+from stereo_portrait.rendering import RENDERERS, Renderer
+from stereo_portrait.rendering.focus import FocusSettings, choose_focus
+from stereo_portrait.rendering.lens import LensSettings, radius_map
+from stereo_portrait.rendering.light import linear_from_srgb, srgb_from_linear
+
+T = TypeVar("T")
+DEFAULT_MATCHER = "sgbm"
+DEFAULT_REFINER = "median"
+DEFAULT_RENDERER = "bokeh"
+
+
+@dataclass
+class Watch:
+    """Hands every intermediate value on and notes how long it took to come."""
+
+    seen: Callable[[str, Any], None] = field(default=lambda name, value: None)
+    seconds: dict[str, float] = field(default_factory=dict)
+    _last_s: float = field(default_factory=time.perf_counter)
+
+    def __call__(self, name: str, value: T) -> T:
+        now_s = time.perf_counter()
+        self.seconds[name] = self.seconds.get(name, 0.0) + now_s - self._last_s
+        self.seen(name, value)
+        self._last_s = time.perf_counter()
+        return value
+
+    def restart(self) -> None:
+        """Start timing here, so that what happened before is nobody's time."""
+        self._last_s = time.perf_counter()
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The algorithms in use, with their settings."""
+
+    matcher: Matcher
+    refiner: Refiner
+    renderer: Renderer
+    rectify: RectifySettings
+    focus: FocusSettings
+    lens: LensSettings
+    row_error_limit_px: float = 0.5
+
+
+def stages_of(
+    settings: Settings,
+    matcher: str = DEFAULT_MATCHER,
+    refiner: str = DEFAULT_REFINER,
+    renderer: str = DEFAULT_RENDERER,
+) -> Stages:
+    """Build the named stages with their sections of the settings.
+
+    Raises:
+        ConfigError: a name that is not registered.
+    """
+    return Stages(
+        _made(MATCHERS, matcher, settings, "matcher"),
+        _made(REFINERS, refiner, settings, "refiner"),
+        _made(RENDERERS, renderer, settings, "renderer"),
+        settings["rectify"],
+        settings["focus"],
+        settings["lens"],
+    )
+
+
+def _made(registry: Mapping[str, tuple[str | None, Any]], name: str, settings: Settings, kind: str) -> Any:
+    if name not in registry:
+        raise ConfigError(f"no {kind} '{name}'; known: {', '.join(registry)}")
+    section, make = registry[name]
+    return make() if section is None else make(settings[section])
+
+
+def estimate_from_pair(
+    pair: StereoPair, rig: RigCalibration | RectifiedRig, stages: Stages, watch: Watch
+) -> DepthEstimate:
+    """A stereo pair -> depth on the rectified left view.
+
+    Raises:
+        RigError: the rig does not fit the pictures.
+        InputError: left and right are exchanged, or too small.
+    """
+    rectified = watch("rectified", rectify(pair, rig, stages.rectify))
+    rows = watch("row_error", measure_row_error(rectified))
+    if rows.swapped:
+        raise InputError(
+            f"'{pair.name}': left and right look exchanged ({rows.matches} matched points lie on the wrong side of "
+            "infinity); give the pictures in the other order"
+        )
+    rectified = replace(rectified, row_error_px=rows.median_px)
+    measured = watch("measured", stages.matcher.match(rectified))
+    refined = watch("refined", stages.refiner.refine(measured, rectified))
+    depth = refined.to_depth()
+    return DepthEstimate(
+        photo=rectified.left,
+        depth=depth,
+        decision=DepthDecision("stereo", ("stereo as asked",), _measured(depth, rows)),
+        name=pair.name,
+        disparity=refined,
+        metadata=pair.metadata,
+        warnings=_warnings(rows, stages.row_error_limit_px),
+    )
+
+
+def estimate_from_sensor(photo: Photo, depth: DepthMap, watch: Watch) -> DepthEstimate:
+    """A photo with depth on its grid; holes are filled by the nearest known depth of a like colour, and flagged."""
+    holes = ~depth.known
+    if holes.any():
+        from stereo_portrait.matching.fill import background_fill
+
+        inverse = background_fill(depth.inverse_depth_per_m)
+        with np.errstate(divide="ignore"):
+            filled = np.where(holes, np.float32(1) / inverse, depth.depth_m).astype(np.float32)
+        confidence = np.where(holes, np.float32(0.15), depth.confidence).astype(np.float32)
+        flaws = np.where(holes, depth.flaws | np.uint8(Flaw.FILLED), depth.flaws).astype(np.uint8)
+        depth = DepthMap(filled, confidence, flaws, depth.origin, depth.metric)
+    watch("filled", depth)
+    use = "phone" if depth.origin == "phone" else "sensor"
+    measured = {"coverage": float((~holes).mean())}
+    decision = DepthDecision(use, ("the photo came with its depth",), measured)  # type: ignore[arg-type]
+    return DepthEstimate(photo.pixels, depth, decision, photo.name, metadata=photo.metadata)
+
+
+def render_portrait(
+    estimate: DepthEstimate, stages: Stages, watch: Watch, settings: Settings | None = None, method: str = "auto"
+) -> PortraitResult:
+    """Focus, then blur by the lens.
+
+    Raises:
+        InputError: a focus that the depth cannot give.
+        ConfigError: a lens that cannot focus there.
+    """
+    lens = stages.lens.model()
+    focus = watch("focus", choose_focus(estimate.depth, stages.focus, estimate.subject, estimate.focus_hint_px))
+    radius_px = watch("lens", radius_map(estimate.depth, lens, focus, stages.lens.max_blur_px))
+    linear = linear_from_srgb(estimate.photo)
+    blurred = watch("blur", stages.renderer.render(linear, radius_px, lens.aperture))
+    image = watch("encoded", srgb_from_linear(blurred))
+    return PortraitResult(
+        image,
+        estimate,
+        focus,
+        lens,
+        method if method != "auto" else estimate.decision.use,
+        dict(watch.seconds),
+        settings.as_dict() if settings is not None else {},
+        __version__,
+    )
+
+
+def _measured(depth: DepthMap, rows: RowError) -> dict[str, float]:
+    filled = (depth.flaws & Flaw.FILLED) > 0
+    numbers = {
+        "coverage": float((depth.known & ~filled).mean()),
+        "mean_confidence": float(depth.confidence.mean()),
+        "row_error_matches": float(rows.matches),
+    }
+    if rows.median_px is not None:
+        numbers |= {"row_error_px": rows.median_px, "row_offset_px": rows.offset_px}
+    return numbers
+
+
+def _warnings(rows: RowError, limit_px: float) -> tuple[str, ...]:
+    if rows.median_px is not None and rows.median_px > limit_px:
+        return (
+            f"rows disagree by {rows.median_px:.2f} px (median; {limit_px:g} is the limit): the rig has moved or the "
+            "calibration is poor, disparity suffers; calibrate again or try rig check",
+        )
+    return ()

@@ -19,3 +19,7 @@ class Renderer(Protocol):
     def render(
         self, linear: NDArray[np.float32], radius_px: NDArray[np.float32], aperture: Aperture
     ) -> NDArray[np.float32]: ...
+
+
+RENDERERS: dict[str, tuple[str | None, type[Renderer]]] = {}
+"""Name on the command line -> (section of config.yaml or None, class taking that section's settings)."""
