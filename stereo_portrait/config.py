@@ -20,6 +20,7 @@ SECTIONS: dict[str, str] = {
     "focus": "stereo_portrait.rendering.focus:FocusSettings",
     "lens": "stereo_portrait.rendering.lens:LensSettings",
     "median": "stereo_portrait.refinement.weighted_median:WeightedMedianSettings",
+    "bokeh": "stereo_portrait.rendering.bokeh:BokehSettings",
 }
 """Section of config.yaml -> "module:SettingsClass"; a stage adds one line here and one section in config.yaml."""
 

@@ -1,11 +1,18 @@
 """Photo + depth -> photograph. Linear light lives here and nowhere else."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.errors import ConfigError
 from stereo_portrait.core.portrait import Aperture
+from stereo_portrait.rendering.bokeh import BokehRenderer
+from stereo_portrait.rendering.gather import GatherRenderer
+from stereo_portrait.rendering.gaussian import GaussianRenderer
+from stereo_portrait.rendering.scatter import ScatterRenderer
+from stereo_portrait.rendering.slabs import SlabRenderer
 
 
 class Renderer(Protocol):
@@ -21,5 +28,24 @@ class Renderer(Protocol):
     ) -> NDArray[np.float32]: ...
 
 
-RENDERERS: dict[str, tuple[str | None, type[Renderer]]] = {}
-"""Name on the command line -> (section of config.yaml or None, class taking that section's settings)."""
+RENDERERS: dict[str, tuple[str | None, type[Any]]] = {
+    "bokeh": ("bokeh", BokehRenderer),
+    "gaussian": (None, GaussianRenderer),
+    "gather": (None, GatherRenderer),
+    "scatter": (None, ScatterRenderer),
+    "slabs": (None, SlabRenderer),
+}
+"""Name -> (section of config.yaml or None, class taking that section's settings or nothing); compiled on first use."""
+
+
+def make_renderer(name: str, settings: Mapping[str, Any] | None = None) -> Renderer:
+    """The renderer of that name; `settings` maps a section's name to its settings object (None: the defaults).
+
+    Raises:
+        ConfigError: no such renderer.
+    """
+    if name not in RENDERERS:
+        raise ConfigError(f"no lens blur method '{name}'; known: {', '.join(RENDERERS)}")
+    section, made = RENDERERS[name]
+    renderer: Renderer = made(settings[section]) if section is not None and settings is not None else made()
+    return renderer
