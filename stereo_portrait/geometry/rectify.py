@@ -1,183 +1,297 @@
-"""Pair + rig -> rectified pair: rows correspond, one focal length, masks of what each camera saw."""
+"""A pair and its rig -> a rectified pair: rows correspond, one focal length."""
 
-from dataclasses import dataclass
+import dataclasses
+import math
+from functools import lru_cache
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo_portrait.core.capture import Image, Mask, RectifiedPair, StereoPair
+from stereo_portrait.core.capture import Mask, RectifiedPair, StereoPair
 from stereo_portrait.core.errors import ConfigError, RigError
 from stereo_portrait.core.rig import Camera, RectifiedRig, RigCalibration
 
-BORDER_SAMPLES = 33
-WIDEST_TANGENT = 2.2  # 65 degrees from the axis: a plane picture shows no more of a fisheye
+Array = NDArray[np.float64]
+GRID = 241  # directions across the field of view when looking for the common rectangle
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class RectifySettings:
-    """How much of the corners to keep."""
+    """Which part of the cameras' common view becomes the rectified picture."""
 
-    keep_corners: float = 0.0
+    keep: Literal["photo", "all"] = "photo"
+    max_fov_deg: float = 120.0
+    max_growth: float = 1.5
     resize_rig: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.keep_corners <= 1:
-            raise ConfigError(f"rectify.keep_corners must be between 0 and 1, found {self.keep_corners:g}")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RectificationMaps:
-    """Lookup tables from the rectified pictures into the given ones; made once per rig."""
-
-    left: tuple[NDArray[np.float32], NDArray[np.float32]]
-    right: tuple[NDArray[np.float32], NDArray[np.float32]]
-    left_valid: Mask
-    right_valid: Mask
-    rig: RectifiedRig
+        if not 30 <= self.max_fov_deg <= 160:
+            raise ConfigError(f"rectify.max_fov_deg must be between 30 and 160, found {self.max_fov_deg:g}")
+        if not 0.25 <= self.max_growth <= 4:
+            raise ConfigError(f"rectify.max_growth must be between 0.25 and 4, found {self.max_growth:g}")
 
 
 def rectify(
-    pair: StereoPair, rig: RigCalibration | RectifiedRig, settings: RectifySettings | None = None
+    pair: StereoPair,
+    rig: RigCalibration | RectifiedRig,
+    settings: RectifySettings | None = None,
 ) -> RectifiedPair:
-    """The pair with rows aligned; a pair that is rectified already is only checked against its rig.
+    """The pair with rows aligned; an already rectified rig only wraps it.
+
+    Policy: the focal length is the mean of the two cameras' (no resolution is lost at the centre); with keep "photo"
+    the canvas is the largest rectangle in which every pixel of the left view is real and whose rows the right camera
+    sees too, with "all" it is everything that either sees. Both views share one principal point, so infinity is at
+    disparity 0.
 
     Raises:
-        RigError: the rig belongs to another picture size (and resize_rig is off), or cannot be rectified.
+        RigError: pictures of another size than the rig's, cameras stacked vertically, swapped, or with no common view.
     """
-    settings = settings or RectifySettings()
-    rig = _fitted(rig, pair, settings)
-    if isinstance(rig, RectifiedRig):
-        everything = np.ones(pair.left.shape[:2], np.bool_)
-        return RectifiedPair(pair.left, pair.right, everything, everything, rig, pair.name, metadata=pair.metadata)
-    maps = rectification_maps(rig, settings)
-    left, right = (
-        cv2.remap(picture, *lookup, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for picture, lookup in ((pair.left, maps.left), (pair.right, maps.right))
-    )
-    return RectifiedPair(left, right, maps.left_valid, maps.right_valid, maps.rig, pair.name, metadata=pair.metadata)
-
-
-def _fitted(
-    rig: RigCalibration | RectifiedRig, pair: StereoPair, settings: RectifySettings
-) -> RigCalibration | RectifiedRig:
     height_px, width_px = pair.left.shape[:2]
-    base = rig if isinstance(rig, RectifiedRig) else rig.left
-    if (base.width_px, base.height_px) == (width_px, height_px):
-        return rig
-    sizes = f"the rig is for {base.width_px}x{base.height_px} but '{pair.name}' is {width_px}x{height_px}"
-    if not settings.resize_rig:
-        raise RigError(f"{sizes}; calibrate at this size, or pass --resize-rig if the whole picture was scaled")
-    if abs(width_px / base.width_px - height_px / base.height_px) > 0.02 * width_px / base.width_px:
-        raise RigError(f"{sizes}: another shape, so the picture was cropped and not scaled; calibrate at this size")
+    settings = settings or RectifySettings()
+    rig = fitted(rig, (width_px, height_px), pair.name, settings.resize_rig)
     if isinstance(rig, RectifiedRig):
-        return rig.resized(width_px, height_px)
-    left, right = (camera.resized(width_px, height_px) for camera in (rig.left, rig.right))
-    return RigCalibration(left, right, rig.rotation_right_from_left, rig.translation_right_from_left_m)
+        valid = np.ones((height_px, width_px), np.bool_)
+        return RectifiedPair(pair.left, pair.right, valid, valid, rig, pair.name, metadata=pair.metadata)
+    plan = rectification(rig, settings)
+    left, left_valid = _warped(pair.left, plan.left_map)
+    right, right_valid = _warped(pair.right, plan.right_map)
+    return RectifiedPair(left, right, left_valid, right_valid, plan.rig, pair.name, metadata=pair.metadata)
 
 
-def rectification_maps(rig: RigCalibration, settings: RectifySettings) -> RectificationMaps:
-    """Lookup tables for a rig.
-
-    The two cameras turn by half the angle between them, then x follows the baseline (Bouguet's rectification; Bradski
-    and Kaehler, Learning OpenCV, ch. 12). The focal length is chosen so that with keep_corners = 0 every pixel of both
-    pictures is real, and with 1 every corner is kept.
+def fitted(
+    rig: RigCalibration | RectifiedRig, size_px: tuple[int, int], name: str = "", resize_rig: bool = False
+) -> RigCalibration | RectifiedRig:
+    """The rig for pictures of `size_px` (width, height): itself, or resized when that was asked for.
 
     Raises:
-        RigError: cameras above each other, or left and right exchanged.
+        RigError: another size and no leave to resize, or another aspect ratio, which means a crop that nobody knows.
     """
-    r_left, r_right, baseline_m = _aligning_rotations(rig)
-    width_px, height_px = rig.left.width_px, rig.left.height_px
-    rims = [_rim(c, r) for c, r in ((rig.left, r_left), (rig.right, r_right))]
-    inner = [_inner_box(r) for r in rims]
-    outer = [_outer_box(r) for r in rims]
-    share = settings.keep_corners
-    boxes = [(1 - share) * i + share * o for i, o in zip(inner, outer, strict=True)]
-    focal_px = max(max(width_px / (b[2] - b[0]), height_px / (b[3] - b[1])) for b in boxes)
-    if share > 0:
-        focal_in = focal_px
-        focal_out = min(min(width_px / (b[2] - b[0]), height_px / (b[3] - b[1])) for b in outer)
-        focal_px = (1 - share) * focal_in + share * focal_out
-    cx_px = float(np.mean([(width_px - 1) / 2 - focal_px * (b[0] + b[2]) / 2 for b in boxes]))
-    cy_px = float(np.mean([(height_px - 1) / 2 - focal_px * (b[1] + b[3]) / 2 for b in boxes]))
-    rectified = RectifiedRig(width_px, height_px, float(focal_px), baseline_m, cx_px, cx_px, cy_px)
-    matrix = np.array([[focal_px, 0, cx_px], [0, focal_px, cy_px], [0, 0, 1]])
-    lookups, valids = [], []
-    for camera, rotation in ((rig.left, r_left), (rig.right, r_right)):
-        lookup = _lookup(camera, rotation, matrix, (width_px, height_px))
-        lookups.append(lookup)
-        valids.append(
-            (lookup[0] >= -0.5)
-            & (lookup[0] <= camera.width_px - 0.5)
-            & (lookup[1] >= -0.5)
-            & (lookup[1] <= camera.height_px - 0.5)
+    of = rig.left if isinstance(rig, RigCalibration) else rig
+    found, wanted = f"{size_px[0]}x{size_px[1]}", f"{of.width_px}x{of.height_px}"
+    same = (of.width_px, of.height_px) == size_px
+    if isinstance(rig, RigCalibration):
+        same = same and (rig.right.width_px, rig.right.height_px) == size_px
+    if same:
+        return rig
+    called = f"rig '{rig.device}'" if isinstance(rig, RigCalibration) and rig.device else "the rig"
+    picture = f"{name or 'the pair'} is {found}"
+    if not resize_rig:
+        raise RigError(f"{called} was calibrated at {wanted} but {picture}; recalibrate, or pass --resize-rig")
+    sx, sy = size_px[0] / of.width_px, size_px[1] / of.height_px
+    if abs(sx - sy) * max(of.width_px, of.height_px) > 2:
+        raise RigError(
+            f"{called} was calibrated at {wanted} and {picture}: another aspect ratio, so it was cropped and cannot be "
+            "resized; recalibrate at this size, or crop the rig first (rig convert --crop)"
         )
-    return RectificationMaps(lookups[0], lookups[1], valids[0], valids[1], rectified)
+    if isinstance(rig, RectifiedRig):
+        return rig.resized(*size_px)
+    return dataclasses.replace(rig, left=rig.left.resized(*size_px), right=rig.right.resized(*size_px))
 
 
-def _aligning_rotations(rig: RigCalibration) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    turn = cv2.Rodrigues(np.asarray(rig.rotation_right_from_left))[0].reshape(3)
-    half = cv2.Rodrigues(-turn / 2)[0]  # takes right-camera directions half way back
-    t_m = half @ np.asarray(rig.translation_right_from_left_m)
-    if abs(t_m[1]) > abs(t_m[0]):
-        raise RigError("the cameras stand above each other, not side by side; turn both pictures by 90 degrees")
-    if t_m[0] > 0:
-        raise RigError("the rig's right camera stands on the left: left and right were exchanged; exchange them back")
-    axis_x = -t_m / np.linalg.norm(t_m)
-    axis_y = np.cross([0.0, 0.0, 1.0], axis_x)
-    axis_y /= np.linalg.norm(axis_y)
-    align = np.stack([axis_x, axis_y, np.cross(axis_x, axis_y)])
-    return align @ half.T, align @ half, float(np.linalg.norm(t_m))
+def rectifying_rotations(rig: RigCalibration) -> tuple[Array, Array]:
+    """(3, 3) left and right: rectified_from_left, rectified_from_right.
 
-
-def _rim(camera: Camera, rotation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(4, n, 2) rectified normalised coordinates of the picture's top, bottom, left and right border."""
-    along = np.linspace(0, 1, BORDER_SAMPLES)
-    x0, x1, y0, y1 = -0.5, camera.width_px - 0.5, -0.5, camera.height_px - 0.5
-    xs, ys = x0 + along * (x1 - x0), y0 + along * (y1 - y0)
-    sides = [
-        (xs, np.full_like(xs, y0)),
-        (xs, np.full_like(xs, y1)),
-        (np.full_like(ys, x0), ys),
-        (np.full_like(ys, x1), ys),
-    ]
-    points = np.stack([np.stack(side, axis=-1) for side in sides]).reshape(-1, 1, 2)
-    coefficients = np.array(camera.distortion or (0.0, 0.0, 0.0, 0.0))
-    if camera.distortion_model == "fisheye":
-        flat = cv2.fisheye.undistortPoints(points, camera.matrix, coefficients).reshape(-1, 2)
-    else:
-        flat = cv2.undistortPoints(points, camera.matrix, coefficients).reshape(-1, 2)
-    flat = np.clip(flat, -10, 10)
-    rays = np.concatenate([flat, np.ones((len(flat), 1))], axis=1) @ rotation.T
-    plane = rays[:, :2] / np.maximum(rays[:, 2:], 1e-3)
-    return np.clip(plane, -WIDEST_TANGENT, WIDEST_TANGENT).reshape(4, BORDER_SAMPLES, 2)
-
-
-def _inner_box(rim: NDArray[np.float64]) -> NDArray[np.float64]:
-    top, bottom, left, right = rim
-    return np.array([left[:, 0].max(), top[:, 1].max(), right[:, 0].min(), bottom[:, 1].min()])
-
-
-def _outer_box(rim: NDArray[np.float64]) -> NDArray[np.float64]:
-    points = rim.reshape(-1, 2)
-    return np.concatenate([points.min(axis=0), points.max(axis=0)])
-
-
-def _lookup(
-    camera: Camera, rotation: NDArray[np.float64], matrix: NDArray[np.float64], size: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    coefficients = np.array(camera.distortion or (0.0, 0.0, 0.0, 0.0))
-    fisheye = camera.distortion_model == "fisheye"
-    make = cv2.fisheye.initUndistortRectifyMap if fisheye else cv2.initUndistortRectifyMap
-    map_x, map_y = make(camera.matrix, coefficients, rotation, matrix, size, cv2.CV_32FC1)
-    return map_x, map_y
-
-
-def rectified_rig(picture: Image, focal_px: float, baseline_m: float, doffs_px: float = 0.0) -> RectifiedRig:
-    """The rig of an already rectified pair that came without a file: the principal point is the centre.
+    Each camera turns by half the rotation between them, then both turn so that x runs along the baseline: the least
+    distortion of either picture. Source: Bouguet's method, as in OpenCV's stereoRectify.
 
     Raises:
-        RigError: a focal length or baseline that is not positive.
+        RigError: the cameras stand one above the other, one behind the other, or swapped.
+    """
+    half = cv2.Rodrigues(cv2.Rodrigues(rig.rotation_right_from_left)[0] / 2)[0]
+    baseline = -(half.T @ rig.translation_right_from_left_m)
+    axis = baseline / np.linalg.norm(baseline)
+    called = f"rig '{rig.device}'" if rig.device else "the rig"
+    if axis[0] < -0.5:
+        raise RigError(
+            f"{called} has its right camera left of the left one; swap the two cameras in the rig and the pictures"
+        )
+    if abs(axis[1]) > 0.7:
+        raise RigError(
+            f"{called} has its cameras one above the other; turn both pictures by 90 degrees and recalibrate"
+        )
+    if axis[0] < 0.5:
+        raise RigError(f"{called} has its cameras one behind the other; a pair needs cameras side by side")
+    turn = _least_rotation(axis, np.array([1.0, 0.0, 0.0]))
+    return turn @ half, turn @ half.T
+
+
+def _least_rotation(source: Array, target: Array) -> Array:
+    cross = np.cross(source, target)
+    sine = float(np.linalg.norm(cross))
+    if sine < 1e-15:
+        return np.eye(3)
+    angle = math.atan2(sine, float(source @ target))
+    return np.asarray(cv2.Rodrigues(cross / sine * angle)[0], np.float64)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Rectification:
+    """The rectified geometry and where each of its pixels comes from."""
+
+    rig: RectifiedRig
+    left_map: NDArray[np.float32]  # (H, W, 2) source x, y
+    right_map: NDArray[np.float32]
+    rotation_left: Array  # (3, 3) rectified_from_left
+    rotation_right: Array
+
+
+def rectification(rig: RigCalibration, settings: RectifySettings) -> Rectification:
+    """The rectification of every pair that this rig takes; cached, since video asks again and again.
+
+    Raises:
+        RigError: no common view.
+    """
+    return _rectification(rig, settings)
+
+
+@lru_cache(maxsize=4)
+def _rectification(rig: RigCalibration, settings: RectifySettings) -> Rectification:
+    turn_left, turn_right = rectifying_rotations(rig)
+    focal_px = (rig.left.fx_px + rig.left.fy_px + rig.right.fx_px + rig.right.fy_px) / 4
+    x0, x1, y0, y1 = _rectangle(rig, turn_left, turn_right, settings)
+    width_px, height_px = (x1 - x0) * focal_px, (y1 - y0) * focal_px
+    largest = max(width_px / rig.left.width_px, height_px / rig.left.height_px)
+    if largest > settings.max_growth:
+        focal_px *= settings.max_growth / largest
+    width, height = max(16, math.floor((x1 - x0) * focal_px)), max(16, math.floor((y1 - y0) * focal_px))
+    # The corner of the canvas is at -0.5 and looks along (x0, y0).
+    cx_px, cy_px = -0.5 - x0 * focal_px, -0.5 - y0 * focal_px
+    rectified = RectifiedRig(width, height, focal_px, rig.baseline_m, cx_px, cx_px, cy_px)
+    k = np.array([[focal_px, 0, cx_px], [0, focal_px, cy_px], [0, 0, 1.0]])
+    left_map, right_map = (
+        source_map(camera, turn, k, (width, height))
+        for camera, turn in ((rig.left, turn_left), (rig.right, turn_right))
+    )
+    return Rectification(rectified, left_map, right_map, turn_left, turn_right)
+
+
+def source_map(camera: Camera, turn: Array, k: Array, size_px: tuple[int, int]) -> NDArray[np.float32]:
+    """(H, W, 2) source pixel of every pixel of an ideal view with matrix `k`, turned by `turn`."""
+    if camera.distortion_model == "fisheye":
+        x, y = cv2.fisheye.initUndistortRectifyMap(
+            camera.matrix, np.array(camera.distortion), turn, k, size_px, cv2.CV_32FC1
+        )
+    else:
+        coefficients = np.array(camera.distortion) if camera.distortion else None
+        x, y = cv2.initUndistortRectifyMap(camera.matrix, coefficients, turn, k, size_px, cv2.CV_32FC1)
+    found: NDArray[np.float32] = np.stack([x, y], axis=-1).astype(np.float32)
+    outside = _beyond_lens(camera, turn, k, size_px)
+    found[outside] = -10.0
+    return found
+
+
+def _beyond_lens(camera: Camera, turn: Array, k: Array, size_px: tuple[int, int]) -> Mask:
+    """(H, W) True where a direction lies outside the camera's own corners: polynomial lens models fold back there."""
+    inverse = np.linalg.inv(k @ turn)
+    x, y = np.meshgrid(np.arange(size_px[0], dtype=np.float32), np.arange(size_px[1], dtype=np.float32))
+    rays = np.stack([x, y, np.ones_like(x)], axis=-1) @ inverse.T.astype(np.float32)
+    radius = np.hypot(rays[..., 0], rays[..., 1])
+    return (rays[..., 2] <= 0) | (radius > 1.02 * _border_radius(camera) * np.maximum(rays[..., 2], 1e-6))
+
+
+def _border_radius(camera: Camera) -> float:
+    """Largest distance from the axis, on the plane z = 1, that the camera's border sees."""
+    border = _rays(camera, _border(camera))
+    finite = border[np.isfinite(border).all(axis=1)]
+    return float(np.hypot(*finite.T).max()) if len(finite) else 1.0
+
+
+def _border(camera: Camera) -> Array:
+    t = np.linspace(0, 1, 33)
+    w, h = camera.width_px - 1, camera.height_px - 1
+    sides = [(t * w, 0 * t), (t * w, 0 * t + h), (0 * t, t * h), (0 * t + w, t * h)]
+    return np.concatenate([np.stack(side, axis=1) for side in sides])
+
+
+def _rays(camera: Camera, points_px: Array) -> Array:
+    """(n, 2) pixels -> (n, 2) directions on the plane z = 1."""
+    points = np.ascontiguousarray(points_px, np.float64)[:, None]
+    if camera.distortion_model == "fisheye":
+        rays = cv2.fisheye.undistortPoints(points, camera.matrix, np.array(camera.distortion))
+        flat = np.asarray(rays, np.float64)[:, 0]
+        return np.where(np.abs(flat) > 50, np.nan, flat)
+    coefficients = np.array(camera.distortion) if camera.distortion else None
+    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-10)
+    rays = cv2.undistortPoints(points, camera.matrix, coefficients, criteria=criteria)
+    return np.asarray(rays, np.float64)[:, 0]
+
+
+def _rectangle(
+    rig: RigCalibration, turn_left: Array, turn_right: Array, settings: RectifySettings
+) -> tuple[float, float, float, float]:
+    """x0, x1, y0, y1 of the canvas on the plane z = 1 of the rectified frame."""
+    limit = math.tan(math.radians(settings.max_fov_deg / 2))
+    reach = [
+        np.abs(_turned(turn, _rays(camera, _border(camera))))
+        for camera, turn in ((rig.left, turn_left), (rig.right, turn_right))
+    ]
+    extent = np.minimum(np.nanmax(np.concatenate(reach), axis=0) * 1.02, limit)
+    xs, ys = np.linspace(-extent[0], extent[0], GRID), np.linspace(-extent[1], extent[1], GRID)
+    k = np.array([[1 / (xs[1] - xs[0]), 0, GRID // 2], [0, 1 / (ys[1] - ys[0]), GRID // 2], [0, 0, 1.0]])
+    sees_left, sees_right = (
+        _inside(source_map(camera, turn, k, (GRID, GRID)), camera)
+        for camera, turn in ((rig.left, turn_left), (rig.right, turn_right))
+    )
+    if settings.keep == "all":
+        wanted = sees_left | sees_right
+        columns, rows = np.flatnonzero(wanted.any(axis=0)), np.flatnonzero(wanted.any(axis=1))
+        if not len(columns):
+            raise RigError("the rig's cameras see nothing; recalibrate")
+        return float(xs[columns[0]]), float(xs[columns[-1]]), float(ys[rows[0]]), float(ys[rows[-1]])
+    shared_rows = sees_right.sum(axis=1) >= 0.7 * sees_left.sum(axis=1)
+    left, right, top, bottom = _largest_rectangle(sees_left & shared_rows[:, None])
+    if right - left < 0.05 * GRID or bottom - top < 0.05 * GRID or not (sees_left & sees_right).any():
+        raise RigError("the rig's two cameras look in different directions, nothing is seen by both; recalibrate")
+    return float(xs[left]), float(xs[right]), float(ys[top]), float(ys[bottom])
+
+
+def _turned(turn: Array, rays: Array) -> Array:
+    turned = np.column_stack([rays, np.ones(len(rays))]) @ turn.T
+    return np.where(turned[:, 2:] > 0.05, turned[:, :2] / np.maximum(turned[:, 2:], 0.05), np.nan)
+
+
+def _inside(source_px: NDArray[np.float32], camera: Camera) -> Mask:
+    x, y = source_px[..., 0], source_px[..., 1]
+    return (x >= 0) & (y >= 0) & (x <= camera.width_px - 1) & (y <= camera.height_px - 1)
+
+
+def _largest_rectangle(mask: Mask) -> tuple[int, int, int, int]:
+    """left, right, top, bottom (inclusive) of the largest all-True rectangle: a stack over each row's histogram."""
+    heights = np.zeros(mask.shape[1] + 1, int)
+    best, found = 0, (0, 0, 0, 0)
+    for y, row in enumerate(mask):
+        heights[:-1] = np.where(row, heights[:-1] + 1, 0)
+        stack: list[int] = []
+        for x, height in enumerate(heights.tolist()):
+            while stack and heights[stack[-1]] >= height:
+                tall = int(heights[stack.pop()])
+                start = stack[-1] + 1 if stack else 0
+                if tall * (x - start) > best:
+                    best, found = tall * (x - start), (start, x - 1, y - tall + 1, y)
+            stack.append(x)
+    return found
+
+
+def _warped(picture: NDArray[np.uint8], source_px: NDArray[np.float32]) -> tuple[NDArray[np.uint8], Mask]:
+    height_px, width_px = picture.shape[:2]
+    x, y = source_px[..., 0], source_px[..., 1]
+    valid = (x > -0.5) & (y > -0.5) & (x < width_px - 0.5) & (y < height_px - 0.5)
+    warped = np.asarray(
+        cv2.remap(picture, source_px, np.empty(0), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+    warped[~valid] = 0
+    return warped, valid
+
+
+def rectified_rig(
+    picture: NDArray[np.uint8], focal_px: float, baseline_m: float, doffs_px: float = 0.0
+) -> RectifiedRig:
+    """The rig of an already rectified pair that came without a file: the principal point is the picture's centre.
+
+    Raises:
+        RigError: a focal length or baseline that is not a positive number.
     """
     height_px, width_px = picture.shape[:2]
     cx_px, cy_px = (width_px - 1) / 2, (height_px - 1) / 2

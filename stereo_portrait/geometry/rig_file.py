@@ -1,144 +1,159 @@
-"""Any rig description -> RigCalibration or RectifiedRig; our own rig.yaml back to disk."""
+"""A rig file of any known format -> a rig, and back."""
 
+import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
-import yaml
 
 from stereo_portrait.core.errors import RigError
 from stereo_portrait.core.rig import Camera, RectifiedRig, RigCalibration
-from stereo_portrait.geometry import foreign_rigs
-from stereo_portrait.geometry.rig_text import document_of, fields_of, numbers, text_of
+from stereo_portrait.geometry.rig_formats import euroc, kalibr, kitti, middlebury, opencv, own, ros
+from stereo_portrait.geometry.rig_formats.reading import Document, parse_xml, parse_yaml, read_text
 
-FORMAT = "stereo-portrait-rig 1"
-Size = tuple[int, int]
 Rig = RigCalibration | RectifiedRig
+Format = Literal["rig", "opencv1.0", "opencv1.2", "kalibr", "ros", "middlebury", "kitti"]
+
+EXPECTED = (
+    "rig.yaml, an OpenCV stereo file (M1 D1 M2 D2 R T), a Kalibr camchain, a pair of ROS camera_info or EuRoC "
+    "sensor.yaml files, a Middlebury calib.txt or a KITTI calibration"
+)
+FOLDER_NAMES = ("rig.yaml", "calib.txt", "camchain.yaml", "calib_cam_to_cam.txt", "left.yaml", "cam0/sensor.yaml")
+_PARTNERS = (("left", "right"), ("cam0", "cam1"), ("Left", "Right"), ("intrinsics", "extrinsics"), ("_l.", "_r."))
 
 
-def read_rig(source: str | Path, picture_size: Size | None = None) -> Rig:
-    """Read our rig.yaml, an OpenCV YAML, a Kalibr camchain, a ROS or EuRoC pair, Middlebury calib.txt or KITTI calib.
+def read_rig(source: str | Path, size_px: tuple[int, int] | None = None, right: Path | None = None) -> Rig:
+    """The rig in a file whose format is found out by looking.
 
-    `source` is a file, two files joined by a comma, or a folder that holds a pair of camera files.
-    `picture_size` (width, height) serves formats that do not store the size (OpenCV, KITTI).
+    A folder stands for the rig file in it. Formats that take one file per camera (ROS, EuRoC) want `right`, or a path
+    written "LEFT,RIGHT", or find the partner by its name (left -> right, cam0 -> cam1); OpenCV's intrinsics.yml finds
+    its extrinsics.yml the same way. `size_px` (width, height) is used where the file does not say (some OpenCV and
+    KITTI files).
 
     Raises:
-        RigError: unreadable, of no known format, incomplete, or impossible; the file is named.
+        RigError: unreadable, of no known format, damaged or impossible; says what, found, expected and the next step.
     """
-    paths = _paths(source)
+    path = _inside(Path(source))
+    if right is None and "," in str(path) and not path.exists():
+        first, _, second = str(path).partition(",")
+        path, right = Path(first.strip()), Path(second.strip())
     try:
-        if len(paths) == 2:
-            return foreign_rigs.from_two_files(paths[0], paths[1])
-        return _one_file(paths[0], picture_size)
+        rig = _read(path, right, size_px)
+    except (OverflowError, np.linalg.LinAlgError) as error:
+        raise RigError(f"{path}: holds impossible numbers ({error}); recalibrate or mend the rig file") from error
     except RigError as error:
-        name = " and ".join(str(p) for p in paths)
-        raise error if name in str(error) or str(paths[0]) in str(error) else RigError(f"{name}: {error}") from error
+        if str(path) in str(error) or (right is not None and str(right) in str(error)):
+            raise
+        raise RigError(f"{path}: {error}") from error
+    _check_plausible(rig, path)
+    if isinstance(rig, RigCalibration) and rig.device is None:
+        rig = dataclasses.replace(rig, device=path.stem)
+    return rig
 
 
-def _paths(source: str | Path) -> list[Path]:
-    path = Path(source)
-    if path.is_dir():
-        for names in (("left.yaml", "right.yaml"), ("cam0/sensor.yaml", "cam1/sensor.yaml"), ("left.yml", "right.yml")):
-            if all((path / n).is_file() for n in names):
-                return [path / n for n in names]
-        for name in ("rig.yaml", "calib.txt", "camchain.yaml", "calib_cam_to_cam.txt"):
-            if (path / name).is_file():
-                return [path / name]
-        raise RigError(f"{path}: this folder holds no rig file (rig.yaml, calib.txt, left.yaml + right.yaml, ...)")
-    if not path.exists() and "," in str(source):
-        return [Path(part.strip()) for part in str(source).split(",", 1)]
-    return [path]
+def _inside(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    for name in FOLDER_NAMES:
+        if (path / name).is_file():
+            return path / name
+    raise RigError(f"{path}: this folder holds no rig file ({', '.join(FOLDER_NAMES)}); name the file")
 
 
-def _one_file(path: Path, size: Size | None) -> Rig:
-    text = text_of(path)
-    if foreign_rigs.looks_like_middlebury(text):
-        return foreign_rigs.from_middlebury(text)
-    if foreign_rigs.looks_like_kitti(text):
-        return foreign_rigs.from_kitti(text, size)
-    document = document_of(text)
-    if not isinstance(document, dict):
-        raise RigError("not a rig description: expected our rig.yaml, OpenCV, Kalibr, ROS, Middlebury or KITTI")
-    if "format" in document:
-        return _from_ours(document)
-    if "cam0" in document:
-        return foreign_rigs.from_kalibr(document)
-    if "T_BS" in document or "projection_matrix" in document:
-        raise RigError("one camera of two; pass both files: --rig LEFT.yaml,RIGHT.yaml")
-    return foreign_rigs.from_opencv(document, size)
+def _read(path: Path, right: Path | None, size_px: tuple[int, int] | None) -> Rig:
+    text = read_text(path)
+    if middlebury.recognises(text):
+        return middlebury.read(text, path, size_px)
+    if kitti.recognises(text):
+        return kitti.read(text, path, size_px)
+    document = _parse(text, path)
+    if own.recognises(document):
+        return own.read(document, path)
+    if kalibr.recognises(document):
+        return kalibr.read(document, path)
+    if opencv.recognises(document):
+        if not any(name in document for name in opencv.ROTATION):
+            partner = right or _partner(path)
+            if partner is not None:
+                document = {**_parse(read_text(partner), partner), **document}
+        return opencv.read(document, path, size_px)
+    for kind, name in ((ros, "ROS camera_info"), (euroc, "EuRoC sensor.yaml")):
+        if kind.recognises(document):
+            partner = right or _partner(path)
+            if partner is None:
+                raise RigError(f"{path}: a {name} describes one camera; name both: {path},RIGHT.yaml")
+            return kind.read(document, _parse(read_text(partner), partner), path, partner)
+    keys = ", ".join(sorted(document)[:6]) or "nothing"
+    raise RigError(f"{path}: no rig found in it (it holds {keys[:120]}); expected {EXPECTED}")
 
 
-def _from_ours(document: dict[str, Any]) -> Rig:
-    if document["format"] != FORMAT:
-        raise RigError(f"format '{document['format']}' is not known here; expected '{FORMAT}'")
-    if "rectified" in document:
-        body = fields_of(document, "rectified")
-        names = ("focal_px", "baseline_m", "cx_left_px", "cx_right_px", "cy_px")
-        width, height = (_whole(body, n) for n in ("width_px", "height_px"))
-        focal, baseline, left, right, cy = (float(numbers(body, n, 1)[0]) for n in names)
-        return RectifiedRig(width, height, focal, baseline, left, right, cy)
-    pose = fields_of(document, "right_from_left")
-    sigma = document.get("parameter_sigma") or {}
-    rms = document.get("rms_px")
-    if not isinstance(sigma, dict) or not all(isinstance(v, (int, float)) for v in sigma.values()):
-        raise RigError("parameter_sigma must map parameter names to numbers")
-    if rms is not None and not isinstance(rms, (int, float)):
-        raise RigError(f"rms_px must be a number, found {rms!r}")
-    return RigCalibration(
-        _camera(fields_of(document, "left")),
-        _camera(fields_of(document, "right")),
-        numbers(pose, "rotation", 9).reshape(3, 3),
-        numbers(pose, "translation_m", 3),
-        None if rms is None else float(rms),
-        {str(k): float(v) for k, v in sigma.items()},
-        None if document.get("calibrated_on") is None else str(document["calibrated_on"]),
-        None if document.get("device") is None else str(document["device"]),
+def _parse(text: str, path: Path) -> Document:
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+        return parse_xml(text, path)
+    return parse_yaml(text, path)
+
+
+def _partner(path: Path) -> Path | None:
+    """The other camera's file, found by name in the file's own or its folder's name."""
+    for a, b in _PARTNERS:
+        for candidate in (
+            path.with_name(path.name.replace(a, b)),
+            path.parent.with_name(path.parent.name.replace(a, b)) / path.name if path.parent.name else path,
+        ):
+            if candidate != path and candidate.is_file():
+                return candidate
+    return None
+
+
+def _check_plausible(rig: Rig, path: Path) -> None:
+    """Refuse numbers that no camera has: they come from a damaged file or a wrong unit."""
+    if not 1e-4 <= rig.baseline_m <= 1000:
+        raise RigError(
+            f"{path}: a baseline of {rig.baseline_m:g} m cannot be right; the unit of the translation is metres"
+        )
+    cameras = (
+        (rig.left, rig.right)
+        if isinstance(rig, RigCalibration)
+        else tuple(
+            Camera(rig.width_px, rig.height_px, rig.focal_px, rig.focal_px, cx_px, rig.cy_px)
+            for cx_px in (rig.cx_left_px, rig.cx_right_px)
+        )
     )
+    for side, camera in zip(("left", "right"), cameras, strict=True):
+        longest_px = max(camera.width_px, camera.height_px)
+        if longest_px > 100_000:
+            raise RigError(f"{path}: a {camera.width_px}x{camera.height_px} image cannot be right; mend the rig file")
+        for focal_px in (camera.fx_px, camera.fy_px):
+            if not 0.05 * longest_px <= focal_px <= 200 * longest_px:
+                raise RigError(
+                    f"{path}: {side} focal length {focal_px:g} px does not fit {longest_px} px images; mend the file"
+                )
+        if max(abs(camera.cx_px), abs(camera.cy_px)) > 10 * longest_px:
+            raise RigError(
+                f"{path}: {side} principal point ({camera.cx_px:g}, {camera.cy_px:g}) lies far outside the picture"
+            )
+        if any(abs(k) > 1e6 for k in camera.distortion):
+            raise RigError(
+                f"{path}: {side} distortion {max(camera.distortion, key=abs):g} cannot be right; recalibrate"
+            )
 
 
-def _camera(body: dict[str, Any]) -> Camera:
-    model = body.get("distortion_model", "none")
-    if model not in ("none", "pinhole", "fisheye"):
-        raise RigError(f"distortion_model must be none, pinhole or fisheye, found {model!r}")
-    fx, fy, cx, cy = (float(numbers(body, n, 1)[0]) for n in ("fx_px", "fy_px", "cx_px", "cy_px"))
-    coefficients = tuple(float(v) for v in numbers(body, "distortion", None)) if body.get("distortion") else ()
-    return Camera(_whole(body, "width_px"), _whole(body, "height_px"), fx, fy, cx, cy, coefficients, model)
+def rig_text(rig: Rig, kind: Format) -> tuple[str, ...]:
+    """The rig in another format: one text, or two (left, right) for "ros".
 
-
-def _whole(body: dict[str, Any], name: str) -> int:
-    value = float(numbers(body, name, 1)[0])
-    if not value.is_integer() or not 1 <= value <= 100_000:
-        raise RigError(f"{name} must be a whole number of pixels, found {value:g}")
-    return int(value)
-
-
-def rig_yaml(rig: Rig) -> str:
-    """Our rig.yaml; every number keeps all its digits."""
-    if isinstance(rig, RectifiedRig):
-        names = ("width_px", "height_px", "focal_px", "baseline_m", "cx_left_px", "cx_right_px", "cy_px")
-        return _dump({"format": FORMAT, "rectified": {n: _plain(getattr(rig, n)) for n in names}})
-    document: dict[str, Any] = {"format": FORMAT}
-    for side in ("left", "right"):
-        camera: Camera = getattr(rig, side)
-        names = ("width_px", "height_px", "fx_px", "fy_px", "cx_px", "cy_px", "distortion_model")
-        document[side] = {n: _plain(getattr(camera, n)) for n in names}
-        document[side]["distortion"] = [float(v) for v in camera.distortion]
-    document["right_from_left"] = {
-        "rotation": np.asarray(rig.rotation_right_from_left).tolist(),
-        "translation_m": np.asarray(rig.translation_right_from_left_m).tolist(),
-    }
-    for name in ("rms_px", "calibrated_on", "device"):
-        if getattr(rig, name) is not None:
-            document[name] = getattr(rig, name)
-    if rig.parameter_sigma:
-        document["parameter_sigma"] = dict(rig.parameter_sigma)
-    return _dump(document)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
-
-
-def _dump(document: dict[str, Any]) -> str:
-    text: str = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=120)
-    return text
+    Raises:
+        RigError: a format that cannot hold this rig.
+    """
+    if kind == "rig":
+        return (own.write(rig),)
+    if kind in ("opencv1.0", "opencv1.2"):
+        return (opencv.write(rig, kind.removeprefix("opencv")),)
+    if kind == "kalibr":
+        return (kalibr.write(rig),)
+    if kind == "ros":
+        return ros.write(rig)
+    if kind == "kitti":
+        return (kitti.write(rig),)
+    if isinstance(rig, RigCalibration):
+        raise RigError("a Middlebury calib.txt describes rectified pictures; add --rectified to write their geometry")
+    return (middlebury.write(rig),)

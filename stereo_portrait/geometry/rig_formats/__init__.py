@@ -1,0 +1,1 @@
+"""One file per format that a rig can be written in; `rig_file` chooses among them."""
