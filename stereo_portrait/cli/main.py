@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "blur": ("blur", "The lens blur alone: image + disparity."),
     "evaluate": ("evaluate", "Score methods against true disparity."),
     "models": ("models", "Networks: list them, fetch one, say where they lie."),
+    "datasets": ("datasets", "Public stereo sets: list, pull."),
     "doctor": ("doctor", "What works on this machine, and what to do about the rest."),
 }
 """Command name -> (module under stereo_portrait.cli holding a click command called `command`, one line of help)."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stereo_portrait.core.errors import WeightsError
+from stereo_portrait.core.errors import StereoPortraitError, WeightsError
 
 CHUNK_BYTES = 1 << 16
 TIMEOUT_S = 30
@@ -12,15 +12,16 @@ TIMEOUT_S = 30
 
 def fetch(
     address: str,
-    sha256: str,
+    sha256: str | None,
     target: Path,
     otherwise: str,
     progress: Callable[[int, int | None], None] | None = None,
+    error_kind: type[StereoPortraitError] = WeightsError,
 ) -> Path:
-    """The downloaded, verified file at `target`; `otherwise` ends the message when that fails.
+    """The downloaded file at `target`, verified where a hash is published; `otherwise` ends the message on failure.
 
     Raises:
-        WeightsError: no connection, a refusal by the server, a wrong hash, an unwritable folder.
+        WeightsError (or `error_kind`): no connection, a refusal by the server, a wrong hash, an unwritable folder.
     """
     import pooch
     import requests
@@ -51,12 +52,16 @@ def fetch(
         target.parent.mkdir(parents=True, exist_ok=True)
         pooch.get_logger().setLevel("ERROR")
         found = pooch.retrieve(
-            address, known_hash=f"sha256:{sha256}", fname=target.name, path=target.parent, downloader=resuming
+            address,
+            known_hash=sha256 and f"sha256:{sha256}",
+            fname=target.name,
+            path=target.parent,
+            downloader=resuming,
         )
     except requests.RequestException as error:
-        raise WeightsError(f"cannot fetch {address} ({type(error).__name__}): try again, or {otherwise}") from error
+        raise error_kind(f"cannot fetch {address} ({type(error).__name__}): try again, or {otherwise}") from error
     except ValueError as error:  # pooch's word for a hash that does not match
-        raise WeightsError(f"{address} gave another file than expected (wrong sha256): {otherwise}") from error
+        raise error_kind(f"{address} gave another file than expected (wrong sha256): {otherwise}") from error
     except OSError as error:
-        raise WeightsError(f"cannot write into {target.parent}: {error.strerror or error}") from error
+        raise error_kind(f"cannot write into {target.parent}: {error.strerror or error}") from error
     return Path(found)

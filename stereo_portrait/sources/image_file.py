@@ -125,8 +125,8 @@ def _register_heif() -> None:
 def _photo(picture: Image.Image, path: Path) -> Photo:
     try:
         picture.load()
+        upright = ImageOps.exif_transpose(picture)  # before the orientation is taken out of the EXIF
         metadata = _metadata(picture)
-        upright = ImageOps.exif_transpose(picture)
         pixels = _rgb8(upright)
     except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, MemoryError, OverflowError) as error:
         raise InputError(f"{path}: damaged or truncated ({error}); copy the file again") from error
