@@ -21,6 +21,8 @@ SECTIONS: dict[str, str] = {
     "lens": "stereo_portrait.rendering.lens:LensSettings",
     "median": "stereo_portrait.refinement.weighted_median:WeightedMedianSettings",
     "bokeh": "stereo_portrait.rendering.bokeh:BokehSettings",
+    "monocular": "stereo_portrait.fallback.monocular:MonocularSettings",
+    "subject": "stereo_portrait.fallback.subject:SubjectSettings",
 }
 """Section of config.yaml -> "module:SettingsClass"; a stage adds one line here and one section in config.yaml."""
 

@@ -1,0 +1,1 @@
+"""Which depth to trust where, and what to do where parallax gives none."""

@@ -11,6 +11,7 @@ scales; for the mask, cross entropy with the soft answer plus a soft intersectio
 
 import argparse
 import math
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +50,8 @@ class Recipe:
 
 
 RECIPES = {
-    "monocular": Recipe(phases=((4500, 256, 192), (1800, 384, 288))),
-    "subject": Recipe(phases=((4500, 256, 256), (1500, 320, 320))),
+    "monocular": Recipe(phases=((2000, 256, 192), (1200, 384, 288))),
+    "subject": Recipe(phases=((2200, 256, 256), (500, 320, 320))),
 }
 
 
@@ -172,7 +173,7 @@ def main() -> None:
     parser.add_argument("--imagenet", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", action="store_true", help="go on from OUT/TASK.pt where it exists")
-    parser.add_argument("--every", type=int, default=500, help="steps between scores and checkpoints")
+    parser.add_argument("--every", type=int, default=200, help="steps between scores and checkpoints")
     options = parser.parse_args()
     recipe, task = RECIPES[options.task], options.task
     torch.set_num_threads(1)
@@ -201,6 +202,20 @@ def main() -> None:
     steps = sum(phase[0] for phase in recipe.phases)
     loss_of = depth_loss if task == "monocular" else mask_loss
     began, running = time.time() - spent_s, 0.0
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
+
+    def keep_checkpoint(step: int) -> None:
+        state = {
+            "student": student.state_dict(),
+            "average": average.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "step": step,
+            "spent_s": time.time() - began,
+        }
+        torch.save(state, checkpoint.with_suffix(".part"))
+        checkpoint.with_suffix(".part").replace(checkpoint)
+
     for step in range(first, steps):
         long_px, short_px = recipe.size_at(step)
         draw = np.random.default_rng((recipe.seed, step))
@@ -226,15 +241,11 @@ def main() -> None:
             largest = recipe.phases[-1][1:]
             said_scores = {part: score(average, parts[part], task, *largest) for part in ("near", "far")}
             print(f"{task} after {step + 1}: " + ", ".join(f"{k} {v:.4f}" for k, v in said_scores.items()), flush=True)
-            state = {
-                "student": student.state_dict(),
-                "average": average.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "step": step + 1,
-                "spent_s": time.time() - began,
-            }
-            torch.save(state, checkpoint.with_suffix(".part"))
-            checkpoint.with_suffix(".part").replace(checkpoint)
+            keep_checkpoint(step + 1)
+        elif stopped:
+            keep_checkpoint(step + 1)
+            print(f"stopped after {step + 1}; --resume goes on", flush=True)
+            return
 
 
 if __name__ == "__main__":
