@@ -29,7 +29,7 @@ def equalised(left: Image, right: Image) -> tuple[Image, Image]:
     matched = np.empty_like(right)
     for channel in range(3):
         matched[..., channel] = lookup[:, channel][right[..., channel]]
-    return left, matched
+    return np.minimum(left, lookup[255]), matched  # what is white in the right view is as white in the left one
 
 
 def _tone_table(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.float64]:
