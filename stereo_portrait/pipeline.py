@@ -14,6 +14,8 @@ from stereo_portrait.core.depth import DepthMap, Flaw
 from stereo_portrait.core.errors import ConfigError, InputError
 from stereo_portrait.core.portrait import DepthDecision, DepthEstimate, PortraitResult
 from stereo_portrait.core.rig import RectifiedRig, RigCalibration
+from stereo_portrait.fallback.monocular import MonocularDepth
+from stereo_portrait.fallback.subject import Subject, SubjectFinder
 from stereo_portrait.geometry.rectify import RectifySettings, rectify
 from stereo_portrait.geometry.row_error import RowError, measure_row_error
 from stereo_portrait.matching import MATCHERS, Matcher
@@ -27,6 +29,7 @@ T = TypeVar("T")
 DEFAULT_MATCHER = "sgbm"
 DEFAULT_REFINER = "median"
 DEFAULT_RENDERER = "bokeh"
+SUBJECT_M, BEHIND_M = 1.5, 6.0  # nominal distances of the simple recipe
 
 
 @dataclass
@@ -56,6 +59,8 @@ class Stages:
     matcher: Matcher
     refiner: Refiner
     renderer: Renderer
+    monocular: MonocularDepth
+    subjects: SubjectFinder
     rectify: RectifySettings
     focus: FocusSettings
     lens: LensSettings
@@ -77,6 +82,8 @@ def stages_of(
         _made(MATCHERS, matcher, settings, "matcher"),
         _made(REFINERS, refiner, settings, "refiner"),
         _made(RENDERERS, renderer, settings, "renderer"),
+        MonocularDepth(settings["monocular"]),
+        SubjectFinder(settings["subject"]),
         settings["rectify"],
         settings["focus"],
         settings["lens"],
@@ -140,6 +147,47 @@ def estimate_from_sensor(photo: Photo, depth: DepthMap, watch: Watch) -> DepthEs
     return DepthEstimate(photo.pixels, depth, decision, photo.name, metadata=photo.metadata)
 
 
+def estimate_from_photo(photo: Photo, stages: Stages, watch: Watch) -> DepthEstimate:
+    """One photo: relative depth by a network, and the subject for the focus.
+
+    Raises:
+        WeightsError: a network is not on this machine.
+    """
+    depth = watch("monocular", stages.monocular.estimate(photo.pixels))
+    subject = watch("subject", stages.subjects.find(photo.pixels))
+    reasons = ("one photo: depth is relative, near and far in the right order but without metres", *subject.notes)
+    decision = DepthDecision("monocular", reasons, _subject_numbers(subject))
+    alpha = subject.alpha if subject.found else None
+    return DepthEstimate(photo.pixels, depth, decision, photo.name, metadata=photo.metadata, subject=alpha)
+
+
+def estimate_by_segmentation(photo: Photo, stages: Stages, watch: Watch) -> DepthEstimate:
+    """The simple recipe: the subject at one nominal distance, everything else at another.
+
+    Raises:
+        InputError: no subject stands out.
+        WeightsError: the network is not on this machine.
+    """
+    subject = watch("subject", stages.subjects.find(photo.pixels))
+    if not subject.found:
+        raise InputError(f"'{photo.name}': no subject stands out; use --method monocular, perhaps with --focus X,Y")
+    near_per_m, far_per_m = np.float32(1 / SUBJECT_M), np.float32(1 / BEHIND_M)
+    depth_m = np.float32(1) / (far_per_m + subject.alpha * (near_per_m - far_per_m))
+    everything = np.full(depth_m.shape, np.float32(0.5))
+    depth = DepthMap(depth_m, everything, np.zeros(depth_m.shape, np.uint8), "monocular", metric=False)
+    reasons = ("subject mask as asked: everything behind the subject is blurred alike", *subject.notes)
+    decision = DepthDecision("segment", reasons, _subject_numbers(subject))
+    return DepthEstimate(photo.pixels, depth, decision, photo.name, metadata=photo.metadata, subject=subject.alpha)
+
+
+def _subject_numbers(subject: Subject) -> dict[str, float]:
+    return {
+        "subjects": float(subject.count),
+        "subject_share": subject.share,
+        "subject_certainty": subject.certainty,
+    }
+
+
 def render_portrait(
     estimate: DepthEstimate, stages: Stages, watch: Watch, settings: Settings | None = None, method: str = "auto"
 ) -> PortraitResult:
@@ -151,7 +199,8 @@ def render_portrait(
     """
     lens = stages.lens.model()
     focus = watch("focus", choose_focus(estimate.depth, stages.focus, estimate.subject, estimate.focus_hint_px))
-    radius_px = watch("lens", radius_map(estimate.depth, lens, focus, stages.lens.max_blur_px))
+    sharp = estimate.subject if focus.how == "subject" and stages.focus.keep_subject_sharp else None
+    radius_px = watch("lens", radius_map(estimate.depth, lens, focus, stages.lens.max_blur_px, sharp))
     linear = linear_from_srgb(estimate.photo)
     blurred = watch("blur", stages.renderer.render(linear, radius_px, lens.aperture))
     image = watch("encoded", srgb_from_linear(blurred))

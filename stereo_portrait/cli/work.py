@@ -13,6 +13,8 @@ from stereo_portrait.core.errors import InputError, StereoPortraitError
 
 if TYPE_CHECKING:
     from stereo_portrait.config import Settings
+    from stereo_portrait.core.portrait import DepthEstimate
+    from stereo_portrait.pipeline import Stages, Watch
 
 METHODS = ("auto", "stereo", "sensor", "monocular", "segment", "neural")
 LENS_KEYS = ("f_number", "focal_length_mm", "sensor_width_mm")
@@ -101,12 +103,13 @@ def run_job(
         StereoPortraitError: bad input or an output folder that cannot be written.
     """
     from stereo_portrait.export.result import describe, write_estimate
-    from stereo_portrait.pipeline import Watch, render_portrait, stages_of
+    from stereo_portrait.pipeline import DEFAULT_RENDERER, Watch, render_portrait, stages_of
 
     method = options.get("method", "auto")
     with talk.progress(job.name, 9 if photograph else 5) as advance:
         watch = Watch(lambda name, value: advance(name))
-        stages = stages_of(settings, options["matcher"], options["refiner"])
+        renderer = "gaussian" if method == "segment" else DEFAULT_RENDERER
+        stages = stages_of(settings, options["matcher"], options["refiner"], renderer)
         watch.restart()
         estimate = _estimate(job, stages, watch, method)
         result = render_portrait(estimate, stages, watch, settings, method) if photograph else None
@@ -128,20 +131,33 @@ def run_job(
     return {**report, "folder": str(folder)}
 
 
-def _estimate(job: Job, stages: Any, watch: Any, method: str) -> Any:
-    from stereo_portrait.pipeline import estimate_from_pair, estimate_from_sensor
+def _estimate(job: Job, stages: "Stages", watch: "Watch", method: str) -> "DepthEstimate":
+    """The depth that the method asks for, from what the job holds.
 
-    if job.pair is not None and job.rig is not None:
-        if method not in ("auto", "stereo"):
-            raise InputError(f"--method {method} does not work on a pair; use stereo or auto")
-        return estimate_from_pair(job.pair, job.rig, stages, watch)
-    if job.photo is not None and job.depth is not None:
-        if method not in ("auto", "sensor"):
-            raise InputError(f"--method {method} does not work on a photo with depth; use sensor or auto")
-        return estimate_from_sensor(job.photo, job.depth, watch)
-    raise InputError(
-        f"'{job.name}' is one photo without depth; give its depth with --depth FILE, or a second view and --rig"
-    )
+    Raises:
+        InputError: a method that this input cannot serve.
+    """
+    from stereo_portrait import pipeline
+    from stereo_portrait.core.capture import Photo
+
+    photo = job.photo
+    if photo is None and job.pair is not None:
+        photo = Photo(job.pair.left, job.pair.name, job.pair.metadata)
+    if photo is None:
+        raise InputError(f"'{job.name}' holds no picture")
+    if method == "segment":
+        return pipeline.estimate_by_segmentation(photo, stages, watch)
+    if method == "neural":
+        raise InputError("--method neural needs an end-to-end network, and none is installed; use auto")
+    if method == "stereo" or (method == "auto" and job.pair is not None):
+        if job.pair is None or job.rig is None:
+            raise InputError(f"--method stereo needs two views and a rig; '{job.name}' is one photo")
+        return pipeline.estimate_from_pair(job.pair, job.rig, stages, watch)
+    if method == "sensor" or (method == "auto" and job.depth is not None):
+        if job.depth is None:
+            raise InputError(f"--method sensor needs the photo's depth (--depth FILE); '{job.name}' has none")
+        return pipeline.estimate_from_sensor(photo, job.depth, watch)
+    return pipeline.estimate_from_photo(photo, stages, watch)
 
 
 def _version() -> str:
@@ -154,10 +170,10 @@ def sentence(report: dict[str, Any], output: Path) -> str:
     """A report in one line."""
     took_s = sum(report["seconds"].values())
     share = report["coverage"]["measured"]
-    words = [f"{output}: {report['method']} depth, {share:.0%} of the picture measured, {took_s:.1f} s"]
+    words = [f"{output}: {report['method']}, {share:.0%} of the picture has depth of its own, {took_s:.1f} s"]
     focus = report.get("focus")
     if focus and report["depth"]["metric"]:
         words.append(f"focus at {focus['distance_m']:.2f} m ({focus['how']})")
     elif focus:
-        words.append(f"focus by {focus['how']}")
+        words.append(f"relative depth, focus by {focus['how']}")
     return "; ".join(words)

@@ -23,6 +23,7 @@ class FocusSettings:
     at: str = "auto"
     near_m: float | None = None
     far_m: float | None = None
+    keep_subject_sharp: bool = True
 
     def __post_init__(self) -> None:
         for name in ("near_m", "far_m"):

@@ -9,6 +9,7 @@ from stereo_portrait.core.depth import DepthMap
 from stereo_portrait.core.errors import ConfigError
 from stereo_portrait.core.portrait import Aperture, Focus, LensModel
 
+ALPHA_EDGE = 0.5  # a pixel that is mostly subject is subject; the renderer softens the rim itself
 WIDEST_SHARE = 0.08  # of the picture's width: no lens portrait needs a larger radius
 
 
@@ -46,12 +47,16 @@ class LensSettings:
 
 
 def radius_map(
-    depth: DepthMap, lens: LensModel, focus: Focus, max_radius_px: float | None = None
+    depth: DepthMap,
+    lens: LensModel,
+    focus: Focus,
+    max_radius_px: float | None = None,
+    sharp: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """(H, W) blur radius in pixels: positive in front of the focus plane, negative behind, NaN where unknown.
 
     Inside `focus.range_m` everything is sharp and blur starts at its limits. The radius is capped at `max_radius_px`,
-    or at 8 % of the picture's width.
+    or at 8 % of the picture's width. `sharp` is an (H, W) alpha of what stays in focus whatever its depth.
     """
     width_px = depth.depth_m.shape[1]
     inverse = depth.inverse_depth_per_m
@@ -62,4 +67,7 @@ def radius_map(
         offset = np.where(inverse > near, inverse - near, np.where(inverse < far, inverse - far, 0 * inverse))
     per_inverse_m = lens.blur_px_per_inverse_m(focus.distance_m, width_px) / 2
     limit = WIDEST_SHARE * width_px if max_radius_px is None else max_radius_px
-    return np.clip(offset * np.float32(per_inverse_m), -limit, limit).astype(np.float32)
+    radius_px = np.clip(offset * np.float32(per_inverse_m), -limit, limit)
+    if sharp is not None:
+        radius_px = np.where(sharp > ALPHA_EDGE, 0 * radius_px, radius_px)
+    return radius_px.astype(np.float32)
