@@ -78,18 +78,10 @@ def overview(estimate: DepthEstimate, result: PortraitResult | None) -> np.ndarr
     if result is not None:
         tiles.append((f"portrait: {result.lens.focal_length_mm:g} mm f/{result.lens.f_number:g}", result.image))
     kind = "depth, near is warm" if depth.metric else "relative depth, near is warm"
-    tiles += [(kind, depth_picture(depth)), ("confidence, warm is sure", coloured_confidence(depth))]
+    tiles += [(kind, depth_picture(depth)), ("confidence, warm is sure", coloured(depth.confidence, (0.0, 1.0)))]
     if depth.flaws.any():
         tiles.append(("flaws: grey filled, orange occluded or inconsistent, red no match", flaw_picture(depth.flaws)))
     return contact_sheet(tiles)
-
-
-def coloured_confidence(depth: DepthMap) -> np.ndarray:
-    """Confidence on a fixed scale: 0 cold, 1 warm."""
-    padded = np.concatenate(
-        [depth.confidence, np.tile(np.array([[0], [1]], np.float32), (1, depth.confidence.shape[1]))]
-    )
-    return coloured(padded)[:-2]
 
 
 def json_bytes(report: dict[str, Any]) -> bytes:
