@@ -20,6 +20,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("evaluate", "Score methods against true disparity."),
     "models": ("models", "Networks: list them, fetch one, say where they lie."),
     "datasets": ("datasets", "Public stereo sets: list, pull."),
+    "calibrate": ("calibrate", "Pictures of a board become a rig, with a report on how good it is."),
+    "target": ("target", "A calibration board to print."),
     "doctor": ("doctor", "What works on this machine, and what to do about the rest."),
 }
 """Command name -> (module under stereo_portrait.cli holding a click command called `command`, one line of help)."""

@@ -1,0 +1,351 @@
+"""Board views -> a rig, the model that predicts unseen views best, and what was left out and why."""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo_portrait.core.errors import CalibrationError, ConfigError
+from stereo_portrait.core.rig import RigCalibration
+from stereo_portrait.geometry import bundle
+from stereo_portrait.geometry.bundle import Fit, ModelName, View
+from stereo_portrait.geometry.rectify import rectifying_rotations
+
+Array = NDArray[np.float64]
+Size = tuple[int, int]
+MODELS: tuple[ModelName, ...] = ("pinhole4", "pinhole5", "pinhole8", "fisheye")
+
+
+@dataclass(frozen=True)
+class CalibrateSettings:
+    """What a calibration accepts."""
+
+    model: Literal["auto", "pinhole4", "pinhole5", "pinhole8", "fisheye"] = "auto"
+    min_views: int = 5
+    folds: int = 5
+    point_sigmas: float = 4.5
+    view_factor: float = 3.0
+
+    def __post_init__(self) -> None:
+        if self.min_views < 3:
+            raise ConfigError(f"calibrate.min_views must be at least 3, found {self.min_views}")
+        if self.folds < 2:
+            raise ConfigError(f"calibrate.folds must be at least 2, found {self.folds}")
+        if self.point_sigmas < 3 or self.view_factor < 1.5:
+            raise ConfigError("calibrate.point_sigmas must be at least 3 and calibrate.view_factor at least 1.5")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A view that was left out, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """A rig with everything that is known about how good it is."""
+
+    rig: RigCalibration
+    fit: Fit
+    views: list[View]
+    rejected: list[Rejected]
+    points_dropped: int
+    model_rms_px: dict[str, float]  # cross-validated rms of every model tried
+    epipolar_rms_px: float  # row error of corners in views left out of the fit, after rectification
+    epipolar_max_px: float
+    notes: list[str] = field(default_factory=list)
+
+
+def calibrate(
+    views: list[View],
+    left_size: Size,
+    right_size: Size,
+    settings: CalibrateSettings | None = None,
+    rejected: list[Rejected] | None = None,
+    advance: Callable[[str], None] = lambda step: None,
+) -> Calibration:
+    """The rig that explains the views; bad views and points are left out, the lens model is chosen by cross-validation.
+
+    Raises:
+        CalibrationError: too few views, all of them straight on, swapped or mirrored pictures, or no consistent rig.
+    """
+    settings = settings or CalibrateSettings()
+    rejected = list(rejected or [])
+    _enough(views, settings, rejected)
+    first: ModelName = settings.model if settings.model != "auto" else _first_guess(views, left_size, right_size)
+    fit = _robust(views, first, left_size, right_size)
+    views, fit, thrown, dropped = _without_outliers(views, fit, settings, left_size, right_size)
+    rejected += thrown
+    _enough(views, settings, rejected)
+    _not_degenerate(views, fit)
+    advance(first)
+    scores: dict[str, float] = {}
+    fits: dict[str, Fit] = {first: fit}
+    held: dict[str, tuple[Array, Array]] = {}
+    for model in (first,) if settings.model != "auto" else MODELS:
+        if model not in fits:
+            try:
+                fits[model] = _fit(views, model, left_size, right_size)
+            except CalibrationError:
+                continue
+        held[model] = _cross_validated(views, fits[model], settings.folds, left_size, right_size)
+        scores[model] = float(np.sqrt(np.mean(held[model][0])))
+        advance(model)
+    chosen = _simplest_good(held)
+    fit = fits[chosen]
+    rows_px = held[chosen][1]
+    rotation, t_m = fit.pose
+    sigma = np.sqrt(np.diag(fit.covariance()))
+    rig = RigCalibration(
+        fit.camera(0, left_size),
+        fit.camera(1, right_size),
+        rotation,
+        t_m,
+        fit.rms_px,
+        dict(zip(fit.parameter_names(), sigma.tolist(), strict=True)) | {"baseline_m": baseline_sigma_m(fit)},
+        datetime.date.today().isoformat(),
+    )
+    _not_swapped(rig)
+    notes = _notes(fit, views)
+    rms, worst = float(np.sqrt(np.mean(rows_px**2))), float(np.abs(rows_px).max())
+    return Calibration(rig, fit, views, rejected, dropped, scores, rms, worst, notes)
+
+
+def baseline_sigma_m(fit: Fit) -> float:
+    """Standard error of the baseline's length, from the covariance of the translation."""
+    t = fit.shared[-3:]
+    along = t / np.linalg.norm(t)
+    return float(np.sqrt(along @ fit.covariance()[-3:, -3:] @ along))
+
+
+def _enough(views: list[View], settings: CalibrateSettings, rejected: list[Rejected]) -> None:
+    both = sum(v.both for v in views)
+    if both >= settings.min_views:
+        return
+    why = ""
+    if rejected:
+        common = max({r.why for r in rejected}, key=lambda w: sum(r.why == w for r in rejected))
+        why = f" ({len(rejected)} left out, mostly: {common})"
+    raise CalibrationError(
+        f"only {both} usable views in which both cameras see the board{why}; take at least {settings.min_views}, "
+        "better 15 to 25, tilted and spread over the picture"
+    )
+
+
+def _first_guess(views: list[View], left_size: Size, right_size: Size) -> ModelName:
+    """Fisheye where it explains the views far better than a pinhole lens does, else pinhole with five coefficients."""
+    errors: dict[str, float] = {}
+    for model in ("pinhole5", "fisheye"):
+        try:
+            fit = _robust(views, model, left_size, right_size)  # type: ignore[arg-type]
+            errors[model] = _median_error(fit)
+        except CalibrationError:
+            errors[model] = np.inf
+    if not np.isfinite(min(errors.values())):
+        raise CalibrationError("no lens model explains the corners; is --board right, and is the board flat?")
+    return "fisheye" if errors["fisheye"] < 0.5 * errors["pinhole5"] else "pinhole5"
+
+
+def _median_error(fit: Fit) -> float:
+    return float(np.median(np.concatenate([np.linalg.norm(r, axis=1) for pair in fit.residuals for r in pair])))
+
+
+def _robust(views: list[View], model: ModelName, left_size: Size, right_size: Size) -> Fit:
+    shared, poses = bundle.start(views, model, left_size, right_size)
+    return bundle.solve(views, model, shared, poses, huber_px=1.0, iterations=30)
+
+
+def _fit(views: list[View], model: ModelName, left_size: Size, right_size: Size) -> Fit:
+    rough = _robust(views, model, left_size, right_size)
+    return bundle.solve(views, model, rough.shared, rough.poses)
+
+
+def _without_outliers(
+    views: list[View], fit: Fit, settings: CalibrateSettings, left_size: Size, right_size: Size
+) -> tuple[list[View], Fit, list[Rejected], int]:
+    """Views and points that the rest contradicts are taken out, worst first, until none is left."""
+    thrown: list[Rejected] = []
+    dropped = 0
+    for _ in range(6):
+        errors = [_view_rms(pair) for pair in fit.residuals]
+        usual = float(np.median(errors))
+        limit = settings.view_factor * usual + 0.15
+        bad = [i for i, e in enumerate(errors) if e > limit]
+        if bad:
+            # A bad view bends the others too: only the clearly worst go in one round.
+            bad = [i for i in bad if errors[i] > 0.4 * max(errors)]
+            thrown += [Rejected(views[i].name, _why(views[i], fit, errors[i], usual)) for i in bad]
+            keep = [i for i in range(len(views)) if i not in bad]
+            views = [views[i] for i in keep]
+            if sum(v.both for v in views) < 3:
+                return views, fit, thrown, dropped
+            fit = bundle.solve(views, fit.model, fit.shared, fit.poses[keep], huber_px=1.0)
+            continue
+        lengths = np.concatenate([np.linalg.norm(r, axis=1) for pair in fit.residuals for r in pair])
+        sigma = 1.4826 * float(np.median(lengths)) / 1.1774  # Rayleigh: median of a 2-D normal's length is 1.1774 sigma
+        cleaned = [
+            _trimmed(v, pair, settings.point_sigmas * sigma + 0.05)
+            for v, pair in zip(views, fit.residuals, strict=True)
+        ]
+        count = sum(n for _, n in cleaned)
+        views = [v for v, _ in cleaned]
+        dropped += count
+        fit = bundle.solve(views, fit.model, fit.shared, fit.poses, huber_px=1.0 if count else None)
+        if not count:
+            break
+    fit = bundle.solve(views, fit.model, fit.shared, fit.poses)
+    return views, fit, thrown, dropped
+
+
+def _view_rms(pair: tuple[Array, Array]) -> float:
+    both = np.concatenate(pair)
+    return float(np.sqrt(np.square(both).sum(axis=1).mean())) if len(both) else 0.0
+
+
+def _trimmed(view: View, pair: tuple[Array, Array], limit_px: float) -> tuple[View, int]:
+    keep = [np.linalg.norm(r, axis=1) <= limit_px for r in pair]
+    lost = sum(int((~k).sum()) for k in keep)
+    if not lost:
+        return view, 0
+    left, right = keep
+    return View(view.name, view.left_m[left], view.left_px[left], view.right_m[right], view.right_px[right]), lost
+
+
+def _why(view: View, fit: Fit, error_px: float, usual_px: float) -> str:
+    """Each camera's own fit tells a board that moved between the exposures from corners that are wrong."""
+    alone = []
+    for side, points_m, px in ((0, view.left_m, view.left_px), (1, view.right_m, view.right_px)):
+        if len(px) < 4:
+            continue
+        intrinsics = fit.shared[side * fit.intrinsics : (side + 1) * fit.intrinsics]
+        pose = bundle.board_pose(points_m, px, intrinsics, fit.model == "fisheye")
+        if pose is not None:
+            predicted = bundle.project(points_m, pose, intrinsics, fit.model == "fisheye")[0]
+            alone.append(float(np.sqrt(np.square(px - predicted).sum(axis=1).mean())))
+    numbers = f"error {error_px:.2f} px where others have {usual_px:.2f}"
+    if view.both and len(alone) == 2 and max(alone) < 0.5 * error_px and max(alone) < 4 * usual_px + 0.3:
+        return f"the board moved between the left and the right exposure ({numbers})"
+    where = "both pictures" if len(alone) == 2 and min(alone) > 0.5 * max(alone) else "one picture"
+    return f"corners contradict the other views in {where}: blurred, bent or misdetected ({numbers})"
+
+
+def tilts_deg(fit: Fit) -> Array:
+    """(views,) angle between each board's normal and the left camera's axis."""
+    normals = np.array([np.asarray(cv2.Rodrigues(p[:3])[0])[2, 2] for p in fit.poses])
+    return np.degrees(np.arccos(np.clip(np.abs(normals), 0, 1)))
+
+
+def _not_degenerate(views: list[View], fit: Fit) -> None:
+    sigma = np.sqrt(np.diag(fit.covariance()))
+    focal_px, spread_px = fit.shared[0], max(sigma[0], sigma[1], sigma[fit.intrinsics], sigma[fit.intrinsics + 1])
+    tilt = float(np.percentile(tilts_deg(fit), 90))
+    unsure = not np.isfinite(spread_px) or spread_px > 0.05 * focal_px
+    if unsure or (tilt < 8 and spread_px > 0.004 * focal_px):
+        raise CalibrationError(
+            f"the focal length cannot be told (standard error {spread_px / focal_px:.1%}): the boards face the cameras "
+            f"nearly straight (tilts up to {tilt:.0f} degrees); tilt the board by 20 to 40 degrees, all four ways"
+        )
+
+
+def _not_swapped(rig: RigCalibration) -> None:
+    rotation, t_m = rig.rotation_right_from_left, rig.translation_right_from_left_m
+    half = np.asarray(cv2.Rodrigues(cv2.Rodrigues(rotation)[0] / 2)[0])
+    if (half.T @ t_m)[0] > 0.5 * np.linalg.norm(t_m):
+        raise CalibrationError(
+            "the right camera comes out left of the left one: --left and --right are swapped (or both are mirrored); "
+            "exchange them, or switch mirroring off"
+        )
+
+
+def _cross_validated(views: list[View], fit: Fit, folds: int, left_size: Size, right_size: Size) -> tuple[Array, Array]:
+    """Per held-out view mean squared error, and row errors of held-out corners after rectification, px."""
+    squares = np.full(len(views), np.nan)
+    rows: list[Array] = []
+    stereo = [i for i, v in enumerate(views) if v.both]
+    folds = min(folds, len(stereo))
+    rest = [i for i, v in enumerate(views) if not v.both]
+    for fold in range(folds):
+        out = stereo[fold::folds]
+        keep = sorted(set(stereo) - set(out)) + rest
+        part = bundle.solve([views[i] for i in keep], fit.model, fit.shared, fit.poses[keep], iterations=12)
+        none = np.zeros(len(fit.shared), np.bool_)
+        held = [views[i] for i in out]
+        test = bundle.solve(held, fit.model, part.shared, fit.poses[out], free=none, iterations=12)
+        for i, pair in zip(out, test.residuals, strict=True):
+            squares[i] = float(np.square(np.concatenate(pair)).sum(axis=1).mean())
+        rows += [row_errors_px(view, part, left_size, right_size) for view in held]
+    return squares[stereo], np.concatenate(rows)
+
+
+def row_errors_px(view: View, fit: Fit, left_size: Size, right_size: Size) -> Array:
+    """(n,) vertical disagreement after rectification of the corners that both cameras see."""
+    left, right = common_points(view)
+    rays_left, rays_right, focal_px = rectified_rays(fit, left, right, left_size, right_size)
+    return focal_px * (rays_right[:, 1] - rays_left[:, 1])
+
+
+def common_points(view: View) -> tuple[Array, Array]:
+    """(n, 2) left and right pixels of the corners that both cameras see."""
+    where = {tuple(p): i for i, p in enumerate(np.round(view.right_m, 7).tolist())}
+    pairs = [(i, where[tuple(p)]) for i, p in enumerate(np.round(view.left_m, 7).tolist()) if tuple(p) in where]
+    index = np.array(pairs, int).reshape(-1, 2)
+    return view.left_px[index[:, 0]], view.right_px[index[:, 1]]
+
+
+def rectified_rays(
+    fit: Fit, left_px: Array, right_px: Array, left_size: Size, right_size: Size
+) -> tuple[Array, Array, float]:
+    """(n, 2) directions on z = 1 of the rectified frame, left and right, and the rectified focal length."""
+    rotation, t_m = fit.pose
+    rig = RigCalibration(fit.camera(0, left_size), fit.camera(1, right_size), rotation, t_m if t_m[0] < 0 else -t_m)
+    turns = rectifying_rotations(rig)
+    n, fisheye = fit.intrinsics, fit.model == "fisheye"
+    rays = []
+    for side, px in ((0, left_px), (1, right_px)):
+        flat = bundle.undistorted(px, fit.shared[side * n : (side + 1) * n], fisheye)
+        turned = np.column_stack([flat, np.ones(len(flat))]) @ turns[side].T
+        rays.append(turned[:, :2] / turned[:, 2:])
+    focal_px = float((fit.shared[0] + fit.shared[1] + fit.shared[n] + fit.shared[n + 1]) / 4)
+    return rays[0], rays[1], focal_px
+
+
+def _simplest_good(held: dict[str, tuple[Array, Array]]) -> ModelName:
+    """The model of fewest coefficients whose held-out error exceeds the best by less than one standard error.
+
+    Source: Hastie et al., "The Elements of Statistical Learning", section 7.10 (one-standard-error rule, paired).
+    """
+    best = min(held, key=lambda m: float(held[m][0].mean()))
+    for model in MODELS:
+        if model not in held:
+            continue
+        excess = held[model][0] - held[best][0]
+        if excess.mean() <= excess.std(ddof=1) / np.sqrt(len(excess)) or model == best:
+            return model
+    raise AssertionError("one of the models is the best")
+
+
+def _notes(fit: Fit, views: list[View]) -> list[str]:
+    notes = []
+    left, right = fit.shared[0], fit.shared[fit.intrinsics]
+    if abs(left / right - 1) > 0.08:
+        notes.append(
+            f"the focal lengths differ by {abs(left / right - 1):.0%}: was one camera zoomed, or its pictures rescaled?"
+        )
+    for name, at in (("left", 0), ("right", fit.intrinsics)):
+        fx, fy = fit.shared[at], fit.shared[at + 1]
+        if abs(fx / fy - 1) > 0.03:
+            notes.append(f"the {name} pixels come out {fx / fy:.3f} times as wide as high: were pictures stretched?")
+    if len(views) < 12:
+        notes.append(f"{len(views)} views are few; 15 to 25 make the numbers trustworthy")
+    return notes
+
+
+def with_device(calibration: Calibration, device: str) -> Calibration:
+    """The same calibration under a name."""
+    return replace(calibration, rig=replace(calibration.rig, device=device))
