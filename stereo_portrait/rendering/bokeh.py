@@ -1,4 +1,4 @@
-"""The occlusion-aware lens blur."""
+"""The occlusion-aware lens blur: layers cut at depth edges, filled behind, blurred and laid over each other."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from stereo_portrait.core.errors import ConfigError
 from stereo_portrait.core.portrait import Aperture
+
+Map = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,9 @@ class BokehRenderer:
     def __init__(self, settings: BokehSettings = DEFAULT) -> None:
         self.settings = settings
 
-    def render(
-        self, linear: NDArray[np.float32], radius_px: NDArray[np.float32], aperture: Aperture
-    ) -> NDArray[np.float32]:
+    def render(self, linear: Map, radius_px: Map, aperture: Aperture) -> Map:
         """(H, W, 3) linear light as the lens would have drawn it."""
-        from stereo_portrait.rendering.gather import GatherRenderer
+        from stereo_portrait.rendering.bokeh_layers import render_layers
 
-        return GatherRenderer().render(linear, radius_px, aperture)
+        light = np.ascontiguousarray(linear, np.float32)
+        return render_layers(light, np.ascontiguousarray(radius_px, np.float32), aperture, self.settings)

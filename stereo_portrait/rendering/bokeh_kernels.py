@@ -1,0 +1,258 @@
+"""Compiled loops of the lens blur: pyramids, hole filling, discs by row sums, lamps.
+
+All parallel loops write every output from one iteration, so results do not depend on the number of threads.
+"""
+
+import numba
+import numpy as np
+
+TILE_PX = 32
+CELL_PX = 16
+LEAST_LEVEL_RADIUS = 4.0  # px of the pyramid level on which a disc is summed
+
+
+@numba.njit(parallel=True, cache=True)
+def pull(fine, fine_weight, coarse, coarse_weight):  # type: ignore[no-untyped-def]
+    """Halve: weighted means of 2 x 2 values (h, w, C) and whether any had weight."""
+    height, width, channels = coarse.shape
+    for y in numba.prange(height):
+        for x in range(width):
+            total = np.float32(0)
+            for c in range(channels):
+                coarse[y, x, c] = 0
+            for j in range(2 * y, min(2 * y + 2, fine.shape[0])):
+                for i in range(2 * x, min(2 * x + 2, fine.shape[1])):
+                    weight = fine_weight[j, i]
+                    if weight > 0:
+                        total += weight
+                        for c in range(channels):
+                            coarse[y, x, c] += weight * fine[j, i, c]
+            if total > 0:
+                for c in range(channels):
+                    coarse[y, x, c] /= total
+            coarse_weight[y, x] = min(np.float32(1), total)
+
+
+@numba.njit(parallel=True, cache=True)
+def push(coarse, fine, fine_weight):  # type: ignore[no-untyped-def]
+    """Fill what has no weight at the fine level bilinearly from the coarse one."""
+    height, width, channels = fine.shape
+    rows, columns = coarse.shape[0], coarse.shape[1]
+    for y in numba.prange(height):
+        v = min(max((y + 0.5) / 2 - 0.5, 0.0), rows - 1.0)
+        j = min(int(v), max(rows - 2, 0))
+        b = np.float32(v - j)
+        j1 = min(j + 1, rows - 1)
+        for x in range(width):
+            if fine_weight[y, x] > 0:
+                continue
+            u = min(max((x + 0.5) / 2 - 0.5, 0.0), columns - 1.0)
+            i = min(int(u), max(columns - 2, 0))
+            a = np.float32(u - i)
+            i1 = min(i + 1, columns - 1)
+            for c in range(channels):
+                above = coarse[j, i, c] + a * (coarse[j, i1, c] - coarse[j, i, c])
+                below = coarse[j1, i, c] + a * (coarse[j1, i1, c] - coarse[j1, i, c])
+                fine[y, x, c] = above + b * (below - above)
+
+
+@numba.njit(parallel=True, cache=True)
+def halve(fine, coarse):  # type: ignore[no-untyped-def]
+    """Means of 2 x 2 values (h, w, 4); a last odd row or column stands for itself."""
+    for y in numba.prange(coarse.shape[0]):
+        j, j1 = 2 * y, min(2 * y + 1, fine.shape[0] - 1)
+        for x in range(coarse.shape[1]):
+            i, i1 = 2 * x, min(2 * x + 1, fine.shape[1] - 1)
+            for c in range(4):
+                coarse[y, x, c] = np.float32(0.25) * (fine[j, i, c] + fine[j, i1, c] + fine[j1, i, c] + fine[j1, i1, c])
+
+
+@numba.njit(parallel=True, cache=True)
+def row_sums(values, sums):  # type: ignore[no-untyped-def]
+    """sums[y, x] = values[y, :x] added up; (h, w, 4) -> (h, w + 1, 4)."""
+    for y in numba.prange(values.shape[0]):
+        red, green, blue, alpha = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+        sums[y, 0, 0] = sums[y, 0, 1] = sums[y, 0, 2] = sums[y, 0, 3] = np.float32(0)
+        for x in range(values.shape[1]):
+            red += values[y, x, 0]
+            green += values[y, x, 1]
+            blue += values[y, x, 2]
+            alpha += values[y, x, 3]
+            sums[y, x + 1, 0] = red
+            sums[y, x + 1, 1] = green
+            sums[y, x + 1, 2] = blue
+            sums[y, x + 1, 3] = alpha
+
+
+@numba.njit(cache=True)
+def shape_mean(sums, at_x, at_y, radius, reach, high, scales, weights, eye_x, eye_y, mean):  # type: ignore[no-untyped-def]
+    """Mean of a level over the aperture's shape around (at_x, at_y), in edge coordinates of that level.
+
+    Only what lies inside the picture counts. (eye_x, eye_y): displacement of the second pupil, in radii.
+    """
+    rows, columns = sums.shape[0], sums.shape[1] - 1
+    steps = reach.shape[0] - 1
+    red, green, blue, alpha, area = np.float32(0), np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+    for part in range(scales.shape[0]):
+        size = radius * scales[part]
+        tall = size * high
+        first, last = at_y - tall, at_y + tall
+        per_step = np.float32(steps / (2 * tall))
+        for row in range(max(0, int(np.floor(first))), min(rows, int(np.ceil(last)))):
+            top, bottom = max(np.float32(row), first), min(np.float32(row + 1), last)
+            if bottom <= top:
+                continue
+            share = (bottom - top) * weights[part]
+            a = (top - first) * per_step
+            b = (bottom - first) * per_step
+            i, j = min(int(a), steps - 1), min(int(b), steps - 1)
+            fa, fb = a - i, b - j
+            span = np.float32(1) / ((b - a) * np.float32(2 * high / steps))
+            left = (
+                (reach[j, 0] + fb * (reach[j + 1, 0] - reach[j, 0]) - reach[i, 0] - fa * (reach[i + 1, 0] - reach[i, 0]))
+                * span
+                * size
+            )
+            right = (
+                (reach[j, 1] + fb * (reach[j + 1, 1] - reach[j, 1]) - reach[i, 1] - fa * (reach[i + 1, 1] - reach[i, 1]))
+                * span
+                * size
+            )
+            start, end = at_x - left, at_x + right
+            if eye_x != 0 or eye_y != 0:
+                v = (np.float32(0.5) * (top + bottom) - at_y) / size - eye_y
+                if v * v >= 1:
+                    continue
+                half = np.sqrt(1 - v * v)
+                start = max(start, at_x + size * (eye_x - half))
+                end = min(end, at_x + size * (eye_x + half))
+            start, end = max(start, np.float32(0)), min(end, np.float32(columns))
+            if end <= start:
+                continue
+            i0, i1 = min(int(start), columns - 1), min(int(end), columns - 1)
+            f0, f1 = start - i0, end - i1
+            area += share * (end - start)
+            red += share * (
+                sums[row, i1, 0] - sums[row, i0, 0]
+                + f1 * (sums[row, i1 + 1, 0] - sums[row, i1, 0])
+                - f0 * (sums[row, i0 + 1, 0] - sums[row, i0, 0])
+            )
+            green += share * (
+                sums[row, i1, 1] - sums[row, i0, 1]
+                + f1 * (sums[row, i1 + 1, 1] - sums[row, i1, 1])
+                - f0 * (sums[row, i0 + 1, 1] - sums[row, i0, 1])
+            )
+            blue += share * (
+                sums[row, i1, 2] - sums[row, i0, 2]
+                + f1 * (sums[row, i1 + 1, 2] - sums[row, i1, 2])
+                - f0 * (sums[row, i0 + 1, 2] - sums[row, i0, 2])
+            )
+            alpha += share * (
+                sums[row, i1, 3] - sums[row, i0, 3]
+                + f1 * (sums[row, i1 + 1, 3] - sums[row, i1, 3])
+                - f0 * (sums[row, i0 + 1, 3] - sums[row, i0, 3])
+            )
+    if area > 1e-6:
+        mean[0], mean[1], mean[2], mean[3] = red / area, green / area, blue / area, alpha / area
+    else:
+        mean[0] = mean[1] = mean[2] = mean[3] = np.float32(0)
+
+
+@numba.njit(parallel=True, cache=True)
+def gather_over(  # type: ignore[no-untyped-def]
+    light, linear, index, mixed, own, left, top, radius, busy, sheet, levels, reach, high, scales, weights, eye, spacing
+):
+    """Blur one layer and lay it over `light`.
+
+    `radius` (h, w): the layer's signed blur radius, (left, top) its place in the picture; `sheet` (h, w, 4): its light
+    and coverage; `levels`: row sums of the sheet and its halvings; `busy` (cells): where anything is covered.
+    Pixels of the layer itself with a radius under half a pixel are copied from `linear` bit for bit.
+    """
+    height, width = radius.shape
+    across = (width + TILE_PX - 1) // TILE_PX
+    down = (height + TILE_PX - 1) // TILE_PX
+    full_height, full_width = light.shape[0], light.shape[1]
+    corner = np.sqrt(full_width * full_width + full_height * full_height) / 2
+    for tile in numba.prange(across * down):
+        y0, x0 = (tile // across) * TILE_PX, (tile % across) * TILE_PX
+        y1, x1 = min(y0 + TILE_PX, height), min(x0 + TILE_PX, width)
+        least, most = np.float32(1e9), np.float32(0)
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                size = abs(radius[y, x])
+                least = min(least, size)
+                most = max(most, size)
+        space = int(most * max(high, 1.6)) + 1
+        found = False
+        for j in range(max(0, (y0 - space) // CELL_PX), min(busy.shape[0], (y1 + space) // CELL_PX + 1)):
+            for i in range(max(0, (x0 - space) // CELL_PX), min(busy.shape[1], (x1 + space) // CELL_PX + 1)):
+                if busy[j, i]:
+                    found = True
+        if not found:
+            continue
+        level = 0
+        while level < len(levels) - 1 and least >= LEAST_LEVEL_RADIUS * 2 * (1 << level):
+            level += 1
+        step = 1
+        if level >= 2 and most - least < 0.35 * least:
+            step = 1 << (level - 1)
+        step = min(max(step, spacing if least > 2 * spacing else 1), TILE_PX // 2)
+        nodes = TILE_PX // step + 1
+        grid = np.zeros((nodes, nodes, 4), np.float32)
+        mean = np.zeros(4, np.float32)
+        scale = np.float32(1.0 / (1 << level))
+        sums = levels[level]
+        for j in range(nodes):
+            for i in range(nodes):
+                y, x = min(y0 + j * step, height - 1), min(x0 + i * step, width - 1)
+                if step == 1 and (y0 + j >= y1 or x0 + i >= x1):
+                    continue
+                size = abs(radius[y, x])
+                if size < 0.5:
+                    for c in range(4):
+                        grid[j, i, c] = sheet[y, x, c]
+                    continue
+                eye_x, eye_y = np.float32(0), np.float32(0)
+                if eye > 0:
+                    side = np.float32(eye if radius[y, x] > 0 else -eye)
+                    eye_x = np.float32(side * (x + left - full_width / 2) / corner)
+                    eye_y = np.float32(side * (y + top - full_height / 2) / corner)
+                shape_mean(
+                    sums,
+                    np.float32((x + 0.5) * scale),
+                    np.float32((y + 0.5) * scale),
+                    np.float32(size * scale),
+                    reach,
+                    high,
+                    scales,
+                    weights,
+                    eye_x,
+                    eye_y,
+                    mean,
+                )
+                for c in range(4):
+                    grid[j, i, c] = mean[c]
+        for y in range(y0, y1):
+            j = (y - y0) // step
+            b = np.float32((y - y0) - j * step) / np.float32(step)
+            for x in range(x0, x1):
+                i = (x - x0) // step
+                if step == 1:
+                    red, green, blue, alpha = grid[j, i, 0], grid[j, i, 1], grid[j, i, 2], grid[j, i, 3]
+                else:
+                    a = np.float32((x - x0) - i * step) / np.float32(step)
+                    w00, w01, w10, w11 = (1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b
+                    red = w00 * grid[j, i, 0] + w01 * grid[j, i + 1, 0] + w10 * grid[j + 1, i, 0] + w11 * grid[j + 1, i + 1, 0]
+                    green = w00 * grid[j, i, 1] + w01 * grid[j, i + 1, 1] + w10 * grid[j + 1, i, 1] + w11 * grid[j + 1, i + 1, 1]
+                    blue = w00 * grid[j, i, 2] + w01 * grid[j, i + 1, 2] + w10 * grid[j + 1, i, 2] + w11 * grid[j + 1, i + 1, 2]
+                    alpha = w00 * grid[j, i, 3] + w01 * grid[j, i + 1, 3] + w10 * grid[j + 1, i, 3] + w11 * grid[j + 1, i + 1, 3]
+                v, u = y + top, x + left
+                if index[v, u] == own and not mixed[v, u] and abs(radius[y, x]) < 0.5:
+                    light[v, u, 0], light[v, u, 1], light[v, u, 2] = linear[v, u, 0], linear[v, u, 1], linear[v, u, 2]
+                    continue
+                if alpha < 1e-3:
+                    continue
+                rest = max(np.float32(0), 1 - alpha)
+                light[v, u, 0] = light[v, u, 0] * rest + red
+                light[v, u, 1] = light[v, u, 1] * rest + green
+                light[v, u, 2] = light[v, u, 2] * rest + blue

@@ -1,0 +1,195 @@
+"""Compiled loops at depth edges: which two depths meet in a pixel, and how much of it the nearer one covers."""
+
+import numba
+import numpy as np
+
+REACH_PX = 3  # how far from a depth edge coverage is estimated
+SAMPLE_PX = 6  # how far the colours of both sides are looked for
+LIKE_PX = 0.75  # radii closer than this (or a quarter of the jump) are the same side
+
+
+@numba.njit(parallel=True, cache=True)
+def settle(radius, near, far, low, high, out):  # type: ignore[no-untyped-def]
+    """Pixels on the ramp of a soft depth edge go to the nearer end of the ramp.
+
+    `near`, `far` (H, W): largest and smallest radius in a wide window; `low`, `high`: in the 3 x 3 window.
+    """
+    height, width = radius.shape
+    for y in numba.prange(height):
+        for x in range(width):
+            own = radius[y, x]
+            out[y, x] = own
+            top, bottom = near[y, x], far[y, x]
+            jump = top - bottom
+            if jump < 2 or high[y, x] - low[y, x] < 0.12 * jump:
+                continue
+            tolerance = max(np.float32(0.5), np.float32(0.08) * jump)
+            if own > top - tolerance or own < bottom + tolerance:
+                continue
+            alike = 0
+            for j in range(max(0, y - 1), min(height, y + 2)):
+                for i in range(max(0, x - 1), min(width, x + 2)):
+                    if abs(radius[j, i] - own) < 0.04 * jump:
+                        alike += 1
+            if alike >= 5:
+                continue
+            out[y, x] = top if own - bottom > 0.5 * jump else bottom
+
+
+@numba.njit(parallel=True, cache=True)
+def cover(linear, radius, steep, places, least_jump, soft, result):  # type: ignore[no-untyped-def]
+    """Coverage and both colours of every pixel in `places` (flat indices).
+
+    Each side's colour is a Gaussian around its mean over a window; coverage a is the best of
+    I = a F + (1 - a) B + noise with a prior at the side that the depth says, the tighter the farther from the edge [1].
+    result[n]: a, near radius, far radius, F (3), B (3); a = -1 where there is no edge after all.
+
+    [1] Chuang et al., "A Bayesian Approach to Digital Matting", CVPR 2001, in one closed step.
+    """
+    height, width = radius.shape
+    for n in numba.prange(places.shape[0]):
+        y, x = places[n] // width, places[n] % width
+        own = radius[y, x]
+        near, far, away = own, own, 0
+        for reach in range(1, REACH_PX + 1):
+            near, far = own, own
+            for j in range(max(0, y - reach), min(height, y + reach + 1)):
+                for i in range(max(0, x - reach), min(width, x + reach + 1)):
+                    near = max(near, radius[j, i])
+                    far = min(far, radius[j, i])
+            if near - far > least_jump:
+                away = reach
+                break
+        if away == 0:
+            result[n, 0] = -1
+            continue
+        jump = near - far
+        like = max(np.float32(LIKE_PX), np.float32(0.25) * jump)
+        f0 = f1 = f2 = b0 = b1 = b2 = np.float32(0)
+        ff = bb = fw = bw = np.float32(0)
+        for j in range(max(0, y - SAMPLE_PX), min(height, y + SAMPLE_PX + 1)):
+            for i in range(max(0, x - SAMPLE_PX), min(width, x + SAMPLE_PX + 1)):
+                there = radius[j, i]
+                front = there > near - like
+                if not front and there > far + like:
+                    continue
+                d2 = (j - y) * (j - y) + (i - x) * (i - x)
+                weight = np.float32(1) / np.float32(4 + d2)
+                if steep[j, i]:
+                    weight *= np.float32(0.02)
+                # square roots even out the noise of bright and dark
+                c0, c1, c2 = np.sqrt(linear[j, i, 0]), np.sqrt(linear[j, i, 1]), np.sqrt(linear[j, i, 2])
+                square = c0 * c0 + c1 * c1 + c2 * c2
+                if front:
+                    f0 += weight * c0
+                    f1 += weight * c1
+                    f2 += weight * c2
+                    ff += weight * square
+                    fw += weight
+                else:
+                    b0 += weight * c0
+                    b1 += weight * c1
+                    b2 += weight * c2
+                    bb += weight * square
+                    bw += weight
+        if fw <= 0 or bw <= 0:
+            result[n, 0] = -1
+            continue
+        f0, f1, f2, b0, b1, b2 = f0 / fw, f1 / fw, f2 / fw, b0 / bw, b1 / bw, b2 / bw
+        f_var = max(ff / fw - f0 * f0 - f1 * f1 - f2 * f2, np.float32(0)) / 3
+        b_var = max(bb / bw - b0 * b0 - b1 * b1 - b2 * b2, np.float32(0)) / 3
+        is_front = own > 0.5 * (near + far)
+        prior = np.float32(1) if is_front else np.float32(0)
+        spread = np.float32(soft) * (np.float32(0.5) if away == 1 else np.float32(0.22) if away == 2 else np.float32(0.1))
+        p0, p1, p2 = linear[y, x, 0], linear[y, x, 1], linear[y, x, 2]
+        # from here on in linear light, where mixing is true
+        f0, f1, f2, b0, b1, b2 = f0 * f0, f1 * f1, f2 * f2, b0 * b0, b1 * b1, b2 * b2
+        d0, d1, d2_ = f0 - b0, f1 - b1, f2 - b2
+        level = max(np.float32(0.01), np.float32(0.5) * (f0 + f1 + f2 + b0 + b1 + b2) / 3)
+        f_noise = f_var * 4 * max(np.float32(0.005), (f0 + f1 + f2) / 3)
+        b_noise = b_var * 4 * max(np.float32(0.005), (b0 + b1 + b2) / 3)
+        a = prior
+        for _ in range(3):
+            noise = a * a * f_noise + (1 - a) * (1 - a) * b_noise + np.float32(1e-4) * level
+            dot = (p0 - b0) * d0 + (p1 - b1) * d1 + (p2 - b2) * d2_
+            length = d0 * d0 + d1 * d1 + d2_ * d2_
+            a = (dot / noise + prior / (spread * spread)) / (length / noise + 1 / (spread * spread))
+            a = min(np.float32(1), max(np.float32(0), a))
+        if a > 0.96:
+            a = np.float32(1)
+        elif a < 0.04:
+            a = np.float32(0)
+        # what the mix does not explain goes to both sides by their share and their own noise
+        gf = a * (f_noise + np.float32(1e-5))
+        gb = (1 - a) * (b_noise + np.float32(1e-5))
+        total = a * gf + (1 - a) * gb
+        e0 = p0 - a * f0 - (1 - a) * b0
+        e1 = p1 - a * f1 - (1 - a) * b1
+        e2 = p2 - a * f2 - (1 - a) * b2
+        result[n, 0] = a
+        result[n, 1] = near
+        result[n, 2] = far
+        result[n, 3] = max(np.float32(0), f0 + e0 * gf / total)
+        result[n, 4] = max(np.float32(0), f1 + e1 * gf / total)
+        result[n, 5] = max(np.float32(0), f2 + e2 * gf / total)
+        result[n, 6] = max(np.float32(0), b0 + e0 * gb / total)
+        result[n, 7] = max(np.float32(0), b1 + e1 * gb / total)
+        result[n, 8] = max(np.float32(0), b2 + e2 * gb / total)
+
+
+@numba.njit(parallel=True, cache=True)
+def sheet_of(linear, index, radius, mixed, own, overlap_to, left, top, sheet, weight, depth, depth_weight):  # type: ignore[no-untyped-def]
+    """Start one layer: light and coverage (premultiplied) where it is seen, weight 0 where something nearer hides it.
+
+    Pixels of nearer layers up to radius `overlap_to`, away from depth edges (`mixed` == 0), are the same surface
+    going on: they count as this layer too. Mixed pixels are left to `mix_in`.
+    """
+    height, width = weight.shape
+    for y in numba.prange(height):
+        for x in range(width):
+            v, u = y + top, x + left
+            there = index[v, u]
+            known = np.float32(1)
+            alpha = np.float32(0)
+            depth_weight[y, x] = np.float32(0)
+            if there == own or (there > own and radius[v, u] < overlap_to and mixed[v, u] == 0):
+                alpha = np.float32(1)
+                depth[y, x, 0] = radius[v, u]
+                depth_weight[y, x] = np.float32(1)
+            elif there > own:
+                known = np.float32(0)
+            sheet[y, x, 0] = alpha * linear[v, u, 0]
+            sheet[y, x, 1] = alpha * linear[v, u, 1]
+            sheet[y, x, 2] = alpha * linear[v, u, 2]
+            sheet[y, x, 3] = alpha
+            weight[y, x] = known
+
+
+@numba.njit(cache=True)
+def mix_in(places, values, near_index, far_index, own, left, top, full_width, sheet, weight, depth, depth_weight):  # type: ignore[no-untyped-def]
+    """Put the mixed pixels (see `cover`) into one layer's sheet."""
+    height, width = weight.shape
+    for n in range(places.shape[0]):
+        y, x = places[n] // full_width - top, places[n] % full_width - left
+        if y < 0 or x < 0 or y >= height or x >= width:
+            continue
+        alpha = np.float32(0)
+        known = np.float32(1)
+        first = 0
+        depth_weight[y, x] = np.float32(0)
+        if near_index[n] == own:
+            alpha = values[n, 0]
+            first = 3
+            depth[y, x, 0] = values[n, 1]
+            depth_weight[y, x] = alpha
+        elif far_index[n] == own:
+            alpha = np.float32(1)
+            first = 6
+            depth[y, x, 0] = values[n, 2]
+            depth_weight[y, x] = np.float32(1)
+        elif far_index[n] > own:
+            known = np.float32(0)
+        weight[y, x] = known
+        for c in range(3):
+            sheet[y, x, c] = alpha * values[n, first + c]
+        sheet[y, x, 3] = alpha
