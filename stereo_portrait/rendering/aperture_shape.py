@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from stereo_portrait.core.portrait import Aperture
 
 STEPS = 512
+TURNS = 720
 SOAP_INNER = 0.8  # radius where the bright rim of a soap bubble begins
 
 
@@ -15,6 +16,7 @@ SOAP_INNER = 0.8  # radius where the bright rim of a soap bubble begins
 class ApertureShape:
     """A convex outline of area pi (for blur radius 1), drawn as a weighted sum of concentric copies."""
 
+    outline: NDArray[np.float32]  # (TURNS,) distance of the outline from the centre, by direction
     reach: NDArray[np.float32]  # (STEPS + 1, 2): integrals over height, from the top, of the reach left and right
     high: float  # the outline lies within +-high above and below the centre
     wide: float  # and within +-wide left and right
@@ -41,7 +43,12 @@ def shape_of(aperture: Aperture) -> ApertureShape:
     step = 2 * high / STEPS
     sums = [np.concatenate(([0.0], np.cumsum((r[1:] + r[:-1]) / 2 * step))) for r in (left, right)]
     scales, weights = _copies(aperture)
-    return ApertureShape(np.stack(sums, axis=1).astype(np.float32), high, wide, scales, weights, aperture.cats_eye)
+    directions = np.arctan2(y, x) % (2 * np.pi)
+    order = np.argsort(directions)
+    outline = np.interp(
+        (np.arange(TURNS) + 0.5) * 2 * np.pi / TURNS, directions[order], np.hypot(x, y)[order], period=2 * np.pi
+    ).astype(np.float32)
+    return ApertureShape(outline, np.stack(sums, axis=1).astype(np.float32), high, wide, scales, weights, aperture.cats_eye)
 
 
 def _reaches(

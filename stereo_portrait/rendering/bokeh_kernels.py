@@ -8,6 +8,8 @@ import numpy as np
 
 TILE_PX = 32
 CELL_PX = 16
+DEPTH_STEP = 8  # px between kept blur radii of a layer
+BAND_PX = 8
 LEAST_LEVEL_RADIUS = 4.0  # px of the pyramid level on which a disc is summed
 
 
@@ -256,3 +258,69 @@ def gather_over(  # type: ignore[no-untyped-def]
                 light[v, u, 0] = light[v, u, 0] * rest + red
                 light[v, u, 1] = light[v, u, 1] * rest + green
                 light[v, u, 2] = light[v, u, 2] * rest + blue
+
+
+@numba.njit(parallel=True, cache=True)
+def draw_lamps(light, at, power, radius, index, covers, depths, outline, scales, weights, widest, eye):  # type: ignore[no-untyped-def]
+    """Every lamp as a disc with a rim of one pixel; each of its pixels is dimmed by the nearer layers in its ray.
+
+    The ray from lamp q to pixel p passes the aperture at u = (q - p) / r_q and a layer of blur radius r at p + u r.
+    Lamps are sorted by row; each iteration owns a band of rows.
+    """
+    height, width = light.shape[0], light.shape[1]
+    turns = outline.shape[0]
+    per_turn = np.float32(turns / (2 * np.pi))
+    is_round = outline.min() > 0.9999
+    filled = np.float32(0)
+    for part in range(scales.shape[0]):
+        filled += weights[part] * scales[part] * scales[part]
+    corner = np.sqrt(width * width + height * height) / 2
+    for band in numba.prange((height + BAND_PX - 1) // BAND_PX):
+        first, last = band * BAND_PX, min((band + 1) * BAND_PX, height)
+        for n in range(at.shape[0]):
+            size = abs(radius[n])
+            space = size * widest + 1
+            if at[n, 1] + space < first or at[n, 1] - space > last:
+                continue
+            inverse = np.float32(1) / radius[n]
+            share = np.float32(1) / (np.float32(np.pi) * (size * size + np.float32(1 / 12)) * filled)
+            for y in range(max(first, int(np.ceil(at[n, 1] - space))), min(last, int(at[n, 1] + space) + 1)):
+                dy = at[n, 1] - y
+                for x in range(max(0, int(np.ceil(at[n, 0] - space))), min(width, int(at[n, 0] + space) + 1)):
+                    dx = at[n, 0] - x
+                    distance = np.sqrt(dx * dx + dy * dy)
+                    if distance > space:
+                        continue
+                    rim = size
+                    if not is_round:
+                        turn = np.arctan2(dy, dx) * per_turn
+                        slot = int(turn) if turn >= 0 else int(turn + turns)
+                        rim = size * outline[min(slot, turns - 1)]
+                    weight = np.float32(0)
+                    for part in range(scales.shape[0]):
+                        inside = rim * scales[part] - distance + np.float32(0.5)
+                        weight += weights[part] * min(np.float32(1), max(np.float32(0), inside))
+                    if weight <= 0:
+                        continue
+                    ux, uy = dx * inverse, dy * inverse
+                    if eye > 0:
+                        side = eye if radius[n] > 0 else -eye
+                        ex = dx / size - side * (x - width / 2) / corner
+                        ey = dy / size - side * (y - height / 2) / corner
+                        weight *= min(1.0, max(0.0, (1 - np.sqrt(ex * ex + ey * ey)) * size + 0.5))
+                    weight *= share
+                    for layer in range(index[n] + 1, covers.shape[0]):
+                        nearer = depths[layer, y // DEPTH_STEP, x // DEPTH_STEP]
+                        if abs(nearer) < 0.5:
+                            nearer = np.float32(0)
+                        px = min(max(x + ux * nearer, 0.0), width - 1.0)
+                        py = min(max(y + uy * nearer, 0.0), height - 1.0)
+                        x0, y0 = min(int(px), width - 2), min(int(py), height - 2)
+                        fx, fy = px - x0, py - y0
+                        above = (1 - fx) * covers[layer, y0, x0] + fx * covers[layer, y0, x0 + 1]
+                        below = (1 - fx) * covers[layer, y0 + 1, x0] + fx * covers[layer, y0 + 1, x0 + 1]
+                        weight *= 1 - ((1 - fy) * above + fy * below) * (1.0 / 255.0)
+                    if weight > 0:
+                        light[y, x, 0] += weight * power[n, 0]
+                        light[y, x, 1] += weight * power[n, 1]
+                        light[y, x, 2] += weight * power[n, 2]

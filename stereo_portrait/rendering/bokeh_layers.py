@@ -11,6 +11,7 @@ from stereo_portrait.core.portrait import Aperture
 from stereo_portrait.rendering import bokeh_kernels as kernels
 from stereo_portrait.rendering import edge_kernels as edges
 from stereo_portrait.rendering.aperture_shape import ApertureShape, shape_of
+from stereo_portrait.rendering.lamps import add_lamps, collected, take_lamps
 from stereo_portrait.rendering.layering import LEAST_JUMP_PX, Cuts, choose_cuts, window_range
 
 if TYPE_CHECKING:
@@ -36,14 +37,20 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
     if float(np.abs(radius).max(initial=0)) < SHARP_BELOW_PX:
         return linear.copy()
     shape = shape_of(aperture)
-    radius, cuts, mixed = divide(linear, radius, settings)
+    calm, places = take_lamps(linear, radius) if settings.highlights else (linear, np.zeros(0, np.int64))
+    lamp_radius = radius.ravel()[places]
+    radius, cuts, mixed = divide(calm, radius, settings)
     index = cuts.index(radius)
     flags = np.zeros(radius.shape, np.uint8)
     if len(mixed.places):
         flags.ravel()[mixed.places] = 1
     light = np.zeros_like(linear)
+    covers: list[NDArray[np.uint8]] = []
+    depths: list[Map] = []
     for own in range(cuts.count):
-        _lay(light, linear, radius, index, flags, mixed, cuts, own, shape, settings)
+        _lay(light, calm, radius, index, flags, mixed, cuts, own, shape, settings, covers, depths)
+    if len(places):
+        add_lamps(light, collected(linear, calm, places, lamp_radius, cuts.index(lamp_radius)), covers, depths, shape)
     return light
 
 
@@ -88,7 +95,9 @@ def divide(linear: Map, radius: Map, settings: "BokehSettings") -> tuple[Map, Cu
     band = cv2.dilate(steep.astype(np.uint8), np.ones((side - 2, side - 2), np.uint8))
     places = np.flatnonzero(band)
     values = np.empty((len(places), 9), np.float32)
-    edges.cover(linear, radius, steep, places, np.float32(LEAST_JUMP_PX), np.float32(1.0), values)
+    alike = np.full(radius.shape, 9, np.uint8)
+    edges.company(radius, places, np.float32(LEAST_JUMP_PX), alike)
+    edges.cover(linear, radius, alike, places, np.float32(LEAST_JUMP_PX), edges.PRIORS, values)
     near_index, far_index = cuts.index(values[:, 1]), cuts.index(values[:, 2])
     alpha = values[:, 0]
     real = (alpha >= 0) & (near_index != far_index)
@@ -109,8 +118,10 @@ def _lay(
     own: int,
     shape: ApertureShape,
     settings: "BokehSettings",
+    covers: list[NDArray[np.uint8]],
+    depths: list[Map],
 ) -> None:
-    """Render one layer over `light`."""
+    """Render one layer over `light`; its coverage and blur are added to `covers` and `depths`."""
     height, width = radius.shape
     top, bottom, left, right = 0, height, 0, width
     size = (bottom - top, right - left)
@@ -133,6 +144,8 @@ def _lay(
         depth_weight,
     )
     if not (sheet[..., 3] > 0).any():
+        covers.append(np.zeros(size, np.uint8))
+        depths.append(np.zeros((-(-height // kernels.DEPTH_STEP), -(-width // kernels.DEPTH_STEP)), np.float32))
         return
     fill(depth, depth_weight)
     if own == 0:
@@ -141,6 +154,8 @@ def _lay(
     fill(sheet, weight)
     if own == 0:
         sheet[..., 3] = 1
+    covers.append(np.rint(sheet[..., 3] * 255).astype(np.uint8))
+    depths.append(np.ascontiguousarray(depth[:: kernels.DEPTH_STEP, :: kernels.DEPTH_STEP, 0]))
     blurred = np.abs(depth[..., 0])
     levels = [np.empty((size[0], size[1] + 1, 4), np.float32)]
     kernels.row_sums(sheet, levels[0])

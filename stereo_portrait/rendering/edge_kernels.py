@@ -5,6 +5,7 @@ import numpy as np
 
 REACH_PX = 3  # how far from a depth edge coverage is estimated
 SAMPLE_PX = 6  # how far the colours of both sides are looked for
+PRIORS = np.array([0.15, 0.3, 0.02, 0.12, 0.0, 0.06], np.float32)
 LIKE_PX = 0.75  # radii closer than this (or a quarter of the jump) are the same side
 
 
@@ -37,7 +38,23 @@ def settle(radius, near, far, low, high, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(parallel=True, cache=True)
-def cover(linear, radius, steep, places, least_jump, soft, result):  # type: ignore[no-untyped-def]
+def company(radius, places, least_jump, result):  # type: ignore[no-untyped-def]
+    """result (H, W) at `places`: how many of the 3 x 3 pixels around are at the same depth (1 to 9)."""
+    height, width = radius.shape
+    for n in numba.prange(places.shape[0]):
+        y, x = places[n] // width, places[n] % width
+        own = radius[y, x]
+        alike = 0
+        for j in range(y - 1, y + 2):
+            for i in range(x - 1, x + 2):
+                v, u = min(max(j, 0), height - 1), min(max(i, 0), width - 1)
+                if abs(radius[v, u] - own) <= least_jump:
+                    alike += 1
+        result[y, x] = alike
+
+
+@numba.njit(parallel=True, cache=True)
+def cover(linear, radius, alike, places, least_jump, tune, result):  # type: ignore[no-untyped-def]
     """Coverage and both colours of every pixel in `places` (flat indices).
 
     Each side's colour is a Gaussian around its mean over a window; coverage a is the best of
@@ -75,8 +92,9 @@ def cover(linear, radius, steep, places, least_jump, soft, result):  # type: ign
                     continue
                 d2 = (j - y) * (j - y) + (i - x) * (i - x)
                 weight = np.float32(1) / np.float32(4 + d2)
-                if steep[j, i]:
-                    weight *= np.float32(0.02)
+                trust = alike[j, i] * np.float32(1 / 9)
+                trust = trust * trust
+                weight *= trust * trust * trust
                 # square roots even out the noise of bright and dark
                 c0, c1, c2 = np.sqrt(linear[j, i, 0]), np.sqrt(linear[j, i, 1]), np.sqrt(linear[j, i, 2])
                 square = c0 * c0 + c1 * c1 + c2 * c2
@@ -99,8 +117,11 @@ def cover(linear, radius, steep, places, least_jump, soft, result):  # type: ign
         f_var = max(ff / fw - f0 * f0 - f1 * f1 - f2 * f2, np.float32(0)) / 3
         b_var = max(bb / bw - b0 * b0 - b1 * b1 - b2 * b2, np.float32(0)) / 3
         is_front = own > 0.5 * (near + far)
-        prior = np.float32(1) if is_front else np.float32(0)
-        spread = np.float32(soft) * (np.float32(0.5) if away == 1 else np.float32(0.22) if away == 2 else np.float32(0.1))
+        step = min(away - 1, 2)
+        prior = tune[2 * step]
+        spread = tune[2 * step + 1]
+        if is_front:
+            prior = 1 - prior
         p0, p1, p2 = linear[y, x, 0], linear[y, x, 1], linear[y, x, 2]
         # from here on in linear light, where mixing is true
         f0, f1, f2, b0, b1, b2 = f0 * f0, f1 * f1, f2 * f2, b0 * b0, b1 * b1, b2 * b2
