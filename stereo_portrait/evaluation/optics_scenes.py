@@ -1,6 +1,7 @@
 """Layered scenes that try what breaks lens blur: hair, wires, foreground blur, slanted ground, lamps, flat colours."""
 
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -60,7 +61,7 @@ def foreground(seed: int = 0) -> LayeredScene:
         (
             Layer(_photo("rocket"), _ones(), (3.0, 0.0, 0.0)),
             Layer(_photo("astronaut"), subject, (22.0, 0.0, 0.01)),
-            Layer(_photo("grass") * np.float32([0.5, 1.0, 0.3]), leaves, (46.0, 0.0, 0.0)),
+            Layer(_photo("grass") * _rgb(0.5, 1.0, 0.3), leaves, (46.0, 0.0, 0.0)),
         ),
     )
 
@@ -68,10 +69,10 @@ def foreground(seed: int = 0) -> LayeredScene:
 def ground(seed: int = 0) -> LayeredScene:
     """A slanted floor with cards standing on it."""
     rng = np.random.default_rng(seed)
-    floor = _photo("gravel") * np.float32([1.0, 0.9, 0.7])
+    floor = _photo("gravel") * _rgb(1.0, 0.9, 0.7)
     layers = [Layer(floor, _ones(), (22.0, 0.0, 0.09))]
     for x, y, half, name in ((0.25, 0.4, 0.11, "chelsea"), (0.7, 0.52, 0.13, "astronaut"), (0.45, 0.8, 0.1, "coffee")):
-        shape = _drawn(lambda m, x=x, y=y, half=half: _card(m, x, y, half, rng))  # type: ignore[misc]
+        shape = _drawn(partial(_card, x=x, y=y, half=half, rng=rng))
         at = 22.0 + 0.09 * (y * HEIGHT_PX - HEIGHT_PX / 2)
         layers.append(Layer(_photo(name), shape, (at, 0.0, 0.0)))
     return LayeredScene("ground", tuple(layers))
@@ -140,8 +141,10 @@ def focus_settings(scene: LayeredScene) -> dict[str, tuple[float, float]]:
 def _photo(name: str) -> Picture:
     import skimage.data
 
-    loader = {"motorcycle_left": lambda: skimage.data.stereo_motorcycle()[0], "ihc": skimage.data.immunohistochemistry}
-    pixels = loader.get(name, getattr(skimage.data, name, None))()
+    if name == "motorcycle_left":
+        pixels = skimage.data.stereo_motorcycle()[0]
+    else:
+        pixels = getattr(skimage.data, {"ihc": "immunohistochemistry"}.get(name, name))()
     pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
     scale = max(WIDTH_PX / pixels.shape[1], HEIGHT_PX / pixels.shape[0])
     size = (int(np.ceil(pixels.shape[1] * scale)), int(np.ceil(pixels.shape[0] * scale)))
@@ -157,23 +160,26 @@ def _with_lamps(
     for _ in range(count):
         x, y = rng.random(2)
         size, strength = rng.uniform(*sizes), np.exp(rng.uniform(np.log(power[0]), np.log(power[1])))
-        colour = np.float32([1.0, rng.uniform(0.6, 1.0), rng.uniform(0.4, 1.0)]) * np.float32(strength)
-        lamp = _drawn(lambda m, x=x, y=y, size=size: cv2.circle(m, _at(x, y), max(1, round(size * FINE)), 255, -1))[
-            ..., None
-        ]
+        colour = _rgb(1.0, rng.uniform(0.6, 1.0), rng.uniform(0.4, 1.0)) * np.float32(strength)
+        lamp = _drawn(partial(cv2.circle, center=_at(x, y), radius=max(1, round(size * FINE)), color=255, thickness=-1))
+        lamp = lamp[..., None]
         light = light * (1 - lamp) + colour * lamp
     return light.astype(np.float32)
 
 
 def _tint(colour: tuple[float, float, float], rng: np.random.Generator) -> Picture:
     noise = cv2.GaussianBlur(rng.normal(0, 1, (HEIGHT_PX, WIDTH_PX)).astype(np.float32), (0, 0), 2)
-    return (np.float32(colour) * np.clip(1 + 1.5 * noise, 0.3, 2)[..., None]).astype(np.float32)
+    return (_rgb(*colour) * np.clip(1 + 1.5 * noise, 0.3, 2)[..., None]).astype(np.float32)
 
 
 def _gradient(colour: tuple[float, float, float], rng: np.random.Generator) -> Picture:
     y, x = np.mgrid[0:HEIGHT_PX, 0:WIDTH_PX].astype(np.float32)
     slope = 1 + rng.uniform(-0.4, 0.4) * (x / WIDTH_PX - 0.5) + rng.uniform(-0.4, 0.4) * (y / HEIGHT_PX - 0.5)
-    return (np.float32(colour) * slope[..., None]).astype(np.float32)
+    return (_rgb(*colour) * slope[..., None]).astype(np.float32)
+
+
+def _rgb(red: float, green: float, blue: float) -> Picture:
+    return np.array([red, green, blue], np.float32)
 
 
 def _ones() -> Picture:

@@ -1,6 +1,7 @@
 """An aperture as what the kernels need: how far it reaches left and right at every height, and its concentric parts."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ class ApertureShape:
     cats_eye: float  # how far the second pupil is displaced at the picture's corner, in radii
 
 
+@cache
 def shape_of(aperture: Aperture) -> ApertureShape:
     """The outline of `aperture`: regular polygon to circle by roundness, turned, squeezed to ovals of equal area."""
     angle = np.linspace(0, 2 * np.pi, 1440, endpoint=False)
@@ -48,7 +50,9 @@ def shape_of(aperture: Aperture) -> ApertureShape:
     outline = np.interp(
         (np.arange(TURNS) + 0.5) * 2 * np.pi / TURNS, directions[order], np.hypot(x, y)[order], period=2 * np.pi
     ).astype(np.float32)
-    return ApertureShape(outline, np.stack(sums, axis=1).astype(np.float32), high, wide, scales, weights, aperture.cats_eye)
+    return ApertureShape(
+        outline, np.stack(sums, axis=1).astype(np.float32), high, wide, scales, weights, aperture.cats_eye
+    )
 
 
 def _reaches(

@@ -1,6 +1,6 @@
 """Compiled loops of the lens blur: pyramids, hole filling, discs by row sums, lamps.
 
-All parallel loops write every output from one iteration, so results do not depend on the number of threads.
+Every output row (tile, lamp band) is written by one call alone, so results do not depend on the number of threads.
 """
 
 import numba
@@ -8,16 +8,18 @@ import numpy as np
 
 TILE_PX = 32
 CELL_PX = 16
+BLOCK_PX = 4
+MOST_LEVELS = 9
 DEPTH_STEP = 8  # px between kept blur radii of a layer
 BAND_PX = 8
 LEAST_LEVEL_RADIUS = 4.0  # px of the pyramid level on which a disc is summed
 
 
-@numba.njit(parallel=True, cache=True)
-def pull(fine, fine_weight, coarse, coarse_weight):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def pull(first, last, fine, fine_weight, coarse, coarse_weight):  # type: ignore[no-untyped-def]
     """Halve: weighted means of 2 x 2 values (h, w, C) and whether any had weight."""
-    height, width, channels = coarse.shape
-    for y in numba.prange(height):
+    _, width, channels = coarse.shape
+    for y in range(first, last):
         for x in range(width):
             total = np.float32(0)
             for c in range(channels):
@@ -35,12 +37,12 @@ def pull(fine, fine_weight, coarse, coarse_weight):  # type: ignore[no-untyped-d
             coarse_weight[y, x] = min(np.float32(1), total)
 
 
-@numba.njit(parallel=True, cache=True)
-def push(coarse, fine, fine_weight):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def push(first, last, coarse, fine, fine_weight):  # type: ignore[no-untyped-def]
     """Fill what has no weight at the fine level bilinearly from the coarse one."""
-    height, width, channels = fine.shape
+    _, width, channels = fine.shape
     rows, columns = coarse.shape[0], coarse.shape[1]
-    for y in numba.prange(height):
+    for y in range(first, last):
         v = min(max((y + 0.5) / 2 - 0.5, 0.0), rows - 1.0)
         j = min(int(v), max(rows - 2, 0))
         b = np.float32(v - j)
@@ -58,10 +60,10 @@ def push(coarse, fine, fine_weight):  # type: ignore[no-untyped-def]
                 fine[y, x, c] = above + b * (below - above)
 
 
-@numba.njit(parallel=True, cache=True)
-def halve(fine, coarse):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def halve(first, last, fine, coarse):  # type: ignore[no-untyped-def]
     """Means of 2 x 2 values (h, w, 4); a last odd row or column stands for itself."""
-    for y in numba.prange(coarse.shape[0]):
+    for y in range(first, last):
         j, j1 = 2 * y, min(2 * y + 1, fine.shape[0] - 1)
         for x in range(coarse.shape[1]):
             i, i1 = 2 * x, min(2 * x + 1, fine.shape[1] - 1)
@@ -69,10 +71,10 @@ def halve(fine, coarse):  # type: ignore[no-untyped-def]
                 coarse[y, x, c] = np.float32(0.25) * (fine[j, i, c] + fine[j, i1, c] + fine[j1, i, c] + fine[j1, i1, c])
 
 
-@numba.njit(parallel=True, cache=True)
-def row_sums(values, sums):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def row_sums(first, last, values, sums):  # type: ignore[no-untyped-def]
     """sums[y, x] = values[y, :x] added up; (h, w, 4) -> (h, w + 1, 4)."""
-    for y in numba.prange(values.shape[0]):
+    for y in range(first, last):
         red, green, blue, alpha = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
         sums[y, 0, 0] = sums[y, 0, 1] = sums[y, 0, 2] = sums[y, 0, 3] = np.float32(0)
         for x in range(values.shape[1]):
@@ -86,7 +88,7 @@ def row_sums(values, sums):  # type: ignore[no-untyped-def]
             sums[y, x + 1, 3] = alpha
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
 def shape_mean(sums, at_x, at_y, radius, reach, high, scales, weights, eye_x, eye_y, mean):  # type: ignore[no-untyped-def]
     """Mean of a level over the aperture's shape around (at_x, at_y), in edge coordinates of that level.
 
@@ -98,25 +100,35 @@ def shape_mean(sums, at_x, at_y, radius, reach, high, scales, weights, eye_x, ey
     for part in range(scales.shape[0]):
         size = radius * scales[part]
         tall = size * high
-        first, last = at_y - tall, at_y + tall
+        above, below = at_y - tall, at_y + tall
         per_step = np.float32(steps / (2 * tall))
-        for row in range(max(0, int(np.floor(first))), min(rows, int(np.ceil(last)))):
-            top, bottom = max(np.float32(row), first), min(np.float32(row + 1), last)
+        for row in range(max(0, int(np.floor(above))), min(rows, int(np.ceil(below)))):
+            top, bottom = max(np.float32(row), above), min(np.float32(row + 1), below)
             if bottom <= top:
                 continue
             share = (bottom - top) * weights[part]
-            a = (top - first) * per_step
-            b = (bottom - first) * per_step
+            a = (top - above) * per_step
+            b = (bottom - above) * per_step
             i, j = min(int(a), steps - 1), min(int(b), steps - 1)
             fa, fb = a - i, b - j
             span = np.float32(1) / ((b - a) * np.float32(2 * high / steps))
             left = (
-                (reach[j, 0] + fb * (reach[j + 1, 0] - reach[j, 0]) - reach[i, 0] - fa * (reach[i + 1, 0] - reach[i, 0]))
+                (
+                    reach[j, 0]
+                    + fb * (reach[j + 1, 0] - reach[j, 0])
+                    - reach[i, 0]
+                    - fa * (reach[i + 1, 0] - reach[i, 0])
+                )
                 * span
                 * size
             )
             right = (
-                (reach[j, 1] + fb * (reach[j + 1, 1] - reach[j, 1]) - reach[i, 1] - fa * (reach[i + 1, 1] - reach[i, 1]))
+                (
+                    reach[j, 1]
+                    + fb * (reach[j + 1, 1] - reach[j, 1])
+                    - reach[i, 1]
+                    - fa * (reach[i + 1, 1] - reach[i, 1])
+                )
                 * span
                 * size
             )
@@ -135,22 +147,26 @@ def shape_mean(sums, at_x, at_y, radius, reach, high, scales, weights, eye_x, ey
             f0, f1 = start - i0, end - i1
             area += share * (end - start)
             red += share * (
-                sums[row, i1, 0] - sums[row, i0, 0]
+                sums[row, i1, 0]
+                - sums[row, i0, 0]
                 + f1 * (sums[row, i1 + 1, 0] - sums[row, i1, 0])
                 - f0 * (sums[row, i0 + 1, 0] - sums[row, i0, 0])
             )
             green += share * (
-                sums[row, i1, 1] - sums[row, i0, 1]
+                sums[row, i1, 1]
+                - sums[row, i0, 1]
                 + f1 * (sums[row, i1 + 1, 1] - sums[row, i1, 1])
                 - f0 * (sums[row, i0 + 1, 1] - sums[row, i0, 1])
             )
             blue += share * (
-                sums[row, i1, 2] - sums[row, i0, 2]
+                sums[row, i1, 2]
+                - sums[row, i0, 2]
                 + f1 * (sums[row, i1 + 1, 2] - sums[row, i1, 2])
                 - f0 * (sums[row, i0 + 1, 2] - sums[row, i0, 2])
             )
             alpha += share * (
-                sums[row, i1, 3] - sums[row, i0, 3]
+                sums[row, i1, 3]
+                - sums[row, i0, 3]
                 + f1 * (sums[row, i1 + 1, 3] - sums[row, i1, 3])
                 - f0 * (sums[row, i0 + 1, 3] - sums[row, i0, 3])
             )
@@ -160,9 +176,28 @@ def shape_mean(sums, at_x, at_y, radius, reach, high, scales, weights, eye_x, ey
         mean[0] = mean[1] = mean[2] = mean[3] = np.float32(0)
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(nogil=True, cache=True)
 def gather_over(  # type: ignore[no-untyped-def]
-    light, linear, index, mixed, own, left, top, radius, busy, sheet, levels, reach, high, scales, weights, eye, spacing
+    first,
+    last,
+    light,
+    linear,
+    index,
+    mixed,
+    own,
+    left,
+    top,
+    radius,
+    busy,
+    sheet,
+    levels,
+    level_count,
+    reach,
+    high,
+    scales,
+    weights,
+    eye,
+    spacing,
 ):
     """Blur one layer and lay it over `light`.
 
@@ -172,10 +207,9 @@ def gather_over(  # type: ignore[no-untyped-def]
     """
     height, width = radius.shape
     across = (width + TILE_PX - 1) // TILE_PX
-    down = (height + TILE_PX - 1) // TILE_PX
     full_height, full_width = light.shape[0], light.shape[1]
     corner = np.sqrt(full_width * full_width + full_height * full_height) / 2
-    for tile in numba.prange(across * down):
+    for tile in range(first, last):
         y0, x0 = (tile // across) * TILE_PX, (tile % across) * TILE_PX
         y1, x1 = min(y0 + TILE_PX, height), min(x0 + TILE_PX, width)
         least, most = np.float32(1e9), np.float32(0)
@@ -193,7 +227,7 @@ def gather_over(  # type: ignore[no-untyped-def]
         if not found:
             continue
         level = 0
-        while level < len(levels) - 1 and least >= LEAST_LEVEL_RADIUS * 2 * (1 << level):
+        while level < level_count - 1 and least >= LEAST_LEVEL_RADIUS * 2 * (1 << level):
             level += 1
         step = 1
         if level >= 2 and most - least < 0.35 * least:
@@ -244,10 +278,30 @@ def gather_over(  # type: ignore[no-untyped-def]
                 else:
                     a = np.float32((x - x0) - i * step) / np.float32(step)
                     w00, w01, w10, w11 = (1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b
-                    red = w00 * grid[j, i, 0] + w01 * grid[j, i + 1, 0] + w10 * grid[j + 1, i, 0] + w11 * grid[j + 1, i + 1, 0]
-                    green = w00 * grid[j, i, 1] + w01 * grid[j, i + 1, 1] + w10 * grid[j + 1, i, 1] + w11 * grid[j + 1, i + 1, 1]
-                    blue = w00 * grid[j, i, 2] + w01 * grid[j, i + 1, 2] + w10 * grid[j + 1, i, 2] + w11 * grid[j + 1, i + 1, 2]
-                    alpha = w00 * grid[j, i, 3] + w01 * grid[j, i + 1, 3] + w10 * grid[j + 1, i, 3] + w11 * grid[j + 1, i + 1, 3]
+                    red = (
+                        w00 * grid[j, i, 0]
+                        + w01 * grid[j, i + 1, 0]
+                        + w10 * grid[j + 1, i, 0]
+                        + w11 * grid[j + 1, i + 1, 0]
+                    )
+                    green = (
+                        w00 * grid[j, i, 1]
+                        + w01 * grid[j, i + 1, 1]
+                        + w10 * grid[j + 1, i, 1]
+                        + w11 * grid[j + 1, i + 1, 1]
+                    )
+                    blue = (
+                        w00 * grid[j, i, 2]
+                        + w01 * grid[j, i + 1, 2]
+                        + w10 * grid[j + 1, i, 2]
+                        + w11 * grid[j + 1, i + 1, 2]
+                    )
+                    alpha = (
+                        w00 * grid[j, i, 3]
+                        + w01 * grid[j, i + 1, 3]
+                        + w10 * grid[j + 1, i, 3]
+                        + w11 * grid[j + 1, i + 1, 3]
+                    )
                 v, u = y + top, x + left
                 if index[v, u] == own and not mixed[v, u] and abs(radius[y, x]) < 0.5:
                     light[v, u, 0], light[v, u, 1], light[v, u, 2] = linear[v, u, 0], linear[v, u, 1], linear[v, u, 2]
@@ -260,8 +314,8 @@ def gather_over(  # type: ignore[no-untyped-def]
                 light[v, u, 2] = light[v, u, 2] * rest + blue
 
 
-@numba.njit(parallel=True, cache=True)
-def draw_lamps(light, at, power, radius, index, covers, depths, outline, scales, weights, widest, eye):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def draw_lamps(first, last, light, at, power, radius, index, covers, depths, outline, scales, weights, widest, eye):  # type: ignore[no-untyped-def]
     """Every lamp as a disc with a rim of one pixel; each of its pixels is dimmed by the nearer layers in its ray.
 
     The ray from lamp q to pixel p passes the aperture at u = (q - p) / r_q and a layer of blur radius r at p + u r.
@@ -275,16 +329,16 @@ def draw_lamps(light, at, power, radius, index, covers, depths, outline, scales,
     for part in range(scales.shape[0]):
         filled += weights[part] * scales[part] * scales[part]
     corner = np.sqrt(width * width + height * height) / 2
-    for band in numba.prange((height + BAND_PX - 1) // BAND_PX):
-        first, last = band * BAND_PX, min((band + 1) * BAND_PX, height)
+    for band in range(first, last):
+        start, end = band * BAND_PX, min((band + 1) * BAND_PX, height)
         for n in range(at.shape[0]):
             size = abs(radius[n])
             space = size * widest + 1
-            if at[n, 1] + space < first or at[n, 1] - space > last:
+            if at[n, 1] + space < start or at[n, 1] - space > end:
                 continue
             inverse = np.float32(1) / radius[n]
             share = np.float32(1) / (np.float32(np.pi) * (size * size + np.float32(1 / 12)) * filled)
-            for y in range(max(first, int(np.ceil(at[n, 1] - space))), min(last, int(at[n, 1] + space) + 1)):
+            for y in range(max(start, int(np.ceil(at[n, 1] - space))), min(end, int(at[n, 1] + space) + 1)):
                 dy = at[n, 1] - y
                 for x in range(max(0, int(np.ceil(at[n, 0] - space))), min(width, int(at[n, 0] + space) + 1)):
                     dx = at[n, 0] - x
@@ -324,3 +378,39 @@ def draw_lamps(light, at, power, radius, index, covers, depths, outline, scales,
                         light[y, x, 0] += weight * power[n, 0]
                         light[y, x, 1] += weight * power[n, 1]
                         light[y, x, 2] += weight * power[n, 2]
+
+
+@numba.njit(nogil=True, cache=True)
+def depth_blocks(first, last, depth, known, blocks, block_known):  # type: ignore[no-untyped-def]
+    """Mean of the known depths of every BLOCK_PX x BLOCK_PX block."""
+    for y in range(first, last):
+        for x in range(blocks.shape[1]):
+            total, count = np.float32(0), np.float32(0)
+            for j in range(y * BLOCK_PX, min((y + 1) * BLOCK_PX, depth.shape[0])):
+                for i in range(x * BLOCK_PX, min((x + 1) * BLOCK_PX, depth.shape[1])):
+                    if known[j, i]:
+                        total += depth[j, i]
+                        count += 1
+            blocks[y, x, 0] = total / count if count > 0 else np.float32(0)
+            block_known[y, x] = np.float32(1) if count > 0 else np.float32(0)
+
+
+@numba.njit(nogil=True, cache=True)
+def spread_depth(first, last, blocks, known, depth):  # type: ignore[no-untyped-def]
+    """Unknown depths read bilinearly from filled blocks."""
+    rows, columns = blocks.shape[0], blocks.shape[1]
+    for y in range(first, last):
+        v = min(max((y + 0.5) / BLOCK_PX - 0.5, 0.0), rows - 1.0)
+        j = min(int(v), max(rows - 2, 0))
+        b = np.float32(v - j)
+        j1 = min(j + 1, rows - 1)
+        for x in range(depth.shape[1]):
+            if known[y, x]:
+                continue
+            u = min(max((x + 0.5) / BLOCK_PX - 0.5, 0.0), columns - 1.0)
+            i = min(int(u), max(columns - 2, 0))
+            a = np.float32(u - i)
+            i1 = min(i + 1, columns - 1)
+            above = blocks[j, i, 0] + a * (blocks[j, i1, 0] - blocks[j, i, 0])
+            below = blocks[j1, i, 0] + a * (blocks[j1, i1, 0] - blocks[j1, i, 0])
+            depth[y, x] = above + b * (below - above)

@@ -11,6 +11,8 @@ from stereo_portrait.core.portrait import Aperture
 from stereo_portrait.rendering import bokeh_kernels as kernels
 from stereo_portrait.rendering import edge_kernels as edges
 from stereo_portrait.rendering.aperture_shape import ApertureShape, shape_of
+from stereo_portrait.rendering.bands import in_bands
+from stereo_portrait.rendering.filling import fill
 from stereo_portrait.rendering.lamps import add_lamps, collected, take_lamps
 from stereo_portrait.rendering.layering import LEAST_JUMP_PX, Cuts, choose_cuts, window_range
 
@@ -45,17 +47,17 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
     if len(mixed.places):
         flags.ravel()[mixed.places] = 1
     light = np.zeros_like(linear)
-    covers: list[NDArray[np.uint8]] = []
+    covers: list[NDArray[np.uint8]] | None = [] if len(places) else None
     depths: list[Map] = []
     for own in range(cuts.count):
         _lay(light, calm, radius, index, flags, mixed, cuts, own, shape, settings, covers, depths)
-    if len(places):
+    if covers is not None:
         add_lamps(light, collected(linear, calm, places, lamp_radius, cuts.index(lamp_radius)), covers, depths, shape)
     return light
 
 
 def known_everywhere(radius_px: Map) -> Map:
-    """The radius with holes filled from the farther of the nearest known neighbours left and right, then up and down."""
+    """The radius with holes filled from the farther of the nearest known neighbours in the row, then in the column."""
     unknown = ~np.isfinite(radius_px)
     if not unknown.any():
         return radius_px
@@ -83,7 +85,7 @@ def divide(linear: Map, radius: Map, settings: "BokehSettings") -> tuple[Map, Cu
         near, far = window_range(radius, 5)
         high, low = window_range(radius, 1)
         settled = np.empty_like(radius)
-        edges.settle(radius, near, far, low, high, settled)
+        in_bands(edges.settle, len(radius), radius.size, radius, near, far, low, high, settled)
         radius = settled
     high, low = window_range(radius, 1)
     steep = high - low > LEAST_JUMP_PX
@@ -96,8 +98,9 @@ def divide(linear: Map, radius: Map, settings: "BokehSettings") -> tuple[Map, Cu
     places = np.flatnonzero(band)
     values = np.empty((len(places), 9), np.float32)
     alike = np.full(radius.shape, 9, np.uint8)
-    edges.company(radius, places, np.float32(LEAST_JUMP_PX), alike)
-    edges.cover(linear, radius, alike, places, np.float32(LEAST_JUMP_PX), edges.PRIORS, values)
+    jump = np.float32(LEAST_JUMP_PX)
+    in_bands(edges.company, len(places), 9 * len(places), radius, places, jump, alike)
+    in_bands(edges.cover, len(places), 169 * len(places), linear, radius, alike, places, jump, edges.PRIORS, values)
     near_index, far_index = cuts.index(values[:, 1]), cuts.index(values[:, 2])
     alpha = values[:, 0]
     real = (alpha >= 0) & (near_index != far_index)
@@ -118,68 +121,71 @@ def _lay(
     own: int,
     shape: ApertureShape,
     settings: "BokehSettings",
-    covers: list[NDArray[np.uint8]],
+    covers: list[NDArray[np.uint8]] | None,
     depths: list[Map],
 ) -> None:
     """Render one layer over `light`; its coverage and blur are added to `covers` and `depths`."""
     height, width = radius.shape
-    top, bottom, left, right = 0, height, 0, width
-    size = (bottom - top, right - left)
+    if covers is not None:
+        covers.append(np.zeros((height, width), np.uint8))
+        depths.append(np.zeros((-(-height // kernels.DEPTH_STEP), -(-width // kernels.DEPTH_STEP)), np.float32))
+    box = _box(index, radius, own, max(shape.high, shape.wide))
+    if box is None:
+        return
+    top, bottom, left, right = box
+    size, area = (bottom - top, right - left), (bottom - top) * (right - left)
     sheet, weight = np.empty((*size, 4), np.float32), np.empty(size, np.float32)
-    depth, depth_weight = np.zeros((*size, 1), np.float32), np.empty(size, np.float32)
+    depth, depth_known = np.empty(size, np.float32), np.empty(size, np.uint8)
     overlap_to = cuts.at[own] + cuts.overlap[own] if own < cuts.count - 1 else np.float32(np.inf)
-    edges.sheet_of(linear, index, radius, flags, own, overlap_to, left, top, sheet, weight, depth, depth_weight)
-    edges.mix_in(
-        mixed.places,
-        mixed.values,
-        mixed.near_index,
-        mixed.far_index,
+    place = (own, left, top)
+    in_bands(
+        edges.sheet_of,
+        size[0],
+        area,
+        linear,
+        index,
+        radius,
+        flags,
         own,
+        np.float32(overlap_to),
         left,
         top,
-        width,
         sheet,
         weight,
         depth,
-        depth_weight,
+        depth_known,
     )
-    if not (sheet[..., 3] > 0).any():
-        covers.append(np.zeros(size, np.uint8))
-        depths.append(np.zeros((-(-height // kernels.DEPTH_STEP), -(-width // kernels.DEPTH_STEP)), np.float32))
-        return
-    fill(depth, depth_weight)
+    edges.mix_in(
+        mixed.places, mixed.values, mixed.near_index, mixed.far_index, *place, width, sheet, weight, depth, depth_known
+    )
+    _fill_depth(depth, depth_known)
     if own == 0:
-        weight *= sheet[..., 3]
-        # what is not seen of the farthest layer goes on behind everything
+        weight *= sheet[..., 3]  # the farthest layer goes on behind everything
     fill(sheet, weight)
     if own == 0:
         sheet[..., 3] = 1
-    covers.append(np.rint(sheet[..., 3] * 255).astype(np.uint8))
-    depths.append(np.ascontiguousarray(depth[:: kernels.DEPTH_STEP, :: kernels.DEPTH_STEP, 0]))
-    blurred = np.abs(depth[..., 0])
-    levels = [np.empty((size[0], size[1] + 1, 4), np.float32)]
-    kernels.row_sums(sheet, levels[0])
-    current = sheet
-    widest = float(blurred.max())
-    while widest >= 2 * kernels.LEAST_LEVEL_RADIUS * 2 ** (len(levels) - 1) and min(current.shape[:2]) > 1:
-        coarse = np.empty(((current.shape[0] + 1) // 2, (current.shape[1] + 1) // 2, 4), np.float32)
-        kernels.halve(current, coarse)
-        levels.append(np.empty((coarse.shape[0], coarse.shape[1] + 1, 4), np.float32))
-        kernels.row_sums(coarse, levels[-1])
-        current = coarse
-    busy = _cells(sheet[..., 3])
-    kernels.gather_over(
+    if covers is not None:
+        covers[-1][top:bottom, left:right] = np.rint(sheet[..., 3] * 255)
+        step = kernels.DEPTH_STEP
+        depths[-1][:] = cv2.copyMakeBorder(depth, top, height - bottom, left, width - right, cv2.BORDER_REPLICATE)[
+            ::step, ::step
+        ]
+    levels = _row_sum_levels(sheet, float(np.abs(depth).max()))
+    tiles = -(-size[0] // kernels.TILE_PX) * -(-size[1] // kernels.TILE_PX)
+    in_bands(
+        kernels.gather_over,
+        tiles,
+        area,
         light,
         linear,
         index,
         flags,
-        own,
-        left,
-        top,
-        np.ascontiguousarray(depth[..., 0]),
-        busy,
+        *place,
+        depth,
+        _cells(sheet[..., 3]),
         sheet,
-        tuple(levels) if False else kernels_list(levels),
+        (*levels, *[levels[-1]] * (kernels.MOST_LEVELS - len(levels))),
+        len(levels),
         shape.reach,
         np.float32(shape.high),
         shape.scales,
@@ -189,32 +195,50 @@ def _lay(
     )
 
 
-def kernels_list(levels: list[Map]):  # type: ignore[no-untyped-def]
-    from numba.typed import List
+def _box(index: NDArray[np.uint8], radius: Map, own: int, spread: float) -> tuple[int, int, int, int] | None:
+    """(top, bottom, left, right) of all that a layer's blur can touch; None where the layer is empty."""
+    height, width = radius.shape
+    if own == 0:
+        return 0, height, 0, width
+    inside = index == own
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if rows.size == 0:
+        return None
+    part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    space = int(np.abs(radius[part][inside[part]]).max() * spread) + 8
+    return (
+        max(0, int(rows[0]) - space),
+        min(height, int(rows[-1]) + space + 1),
+        max(0, int(columns[0]) - space),
+        min(width, int(columns[-1]) + space + 1),
+    )
 
-    typed = List()
-    for level in levels:
-        typed.append(level)
-    return typed
+
+def _row_sum_levels(sheet: Map, widest_px: float) -> list[Map]:
+    """Row sums of the sheet and of its halvings, as many as the widest blur needs."""
+    levels: list[Map] = []
+    current = sheet
+    while True:
+        sums = np.empty((current.shape[0], current.shape[1] + 1, 4), np.float32)
+        in_bands(kernels.row_sums, current.shape[0], current.size, current, sums)
+        levels.append(sums)
+        enough = widest_px < 2 * kernels.LEAST_LEVEL_RADIUS * 2 ** (len(levels) - 1)
+        if enough or len(levels) == kernels.MOST_LEVELS or min(current.shape[:2]) <= 2:
+            return levels
+        coarse = np.empty(((current.shape[0] + 1) // 2, (current.shape[1] + 1) // 2, 4), np.float32)
+        in_bands(kernels.halve, coarse.shape[0], current.size, current, coarse)
+        current = coarse
 
 
-def fill(values: Map, weight: Map) -> None:
-    """Push-pull: what has no weight becomes a smooth continuation of what has [1].
-
-    [1] Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.4.
-    """
-    if weight.all():
+def _fill_depth(depth: Map, known: NDArray[np.uint8]) -> None:
+    """Carry a layer's blur radius smoothly beyond the layer."""
+    if known.all():
         return
-    pyramid = [(values, weight)]
-    while min(pyramid[-1][1].shape) > 1 and not pyramid[-1][1].all():
-        fine, fine_weight = pyramid[-1]
-        rows, columns = (fine.shape[0] + 1) // 2, (fine.shape[1] + 1) // 2
-        coarse = np.empty((rows, columns, fine.shape[2]), np.float32)
-        coarse_weight = np.empty((rows, columns), np.float32)
-        kernels.pull(fine, fine_weight, coarse, coarse_weight)
-        pyramid.append((coarse, coarse_weight))
-    for (fine, fine_weight), (coarse, _) in zip(pyramid[-2::-1], pyramid[:0:-1], strict=True):
-        kernels.push(coarse, fine, fine_weight)
+    rows, columns = -(-depth.shape[0] // kernels.BLOCK_PX), -(-depth.shape[1] // kernels.BLOCK_PX)
+    blocks, block_known = np.empty((rows, columns, 1), np.float32), np.empty((rows, columns), np.float32)
+    in_bands(kernels.depth_blocks, rows, depth.size, depth, known, blocks, block_known)
+    fill(blocks, block_known)
+    in_bands(kernels.spread_depth, depth.shape[0], depth.size, blocks, known, depth)
 
 
 def _cells(alpha: Map) -> NDArray[np.bool_]:

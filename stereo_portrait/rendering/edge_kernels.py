@@ -9,14 +9,14 @@ PRIORS = np.array([0.15, 0.3, 0.02, 0.12, 0.0, 0.06], np.float32)
 LIKE_PX = 0.75  # radii closer than this (or a quarter of the jump) are the same side
 
 
-@numba.njit(parallel=True, cache=True)
-def settle(radius, near, far, low, high, out):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def settle(first, last, radius, near, far, low, high, out):  # type: ignore[no-untyped-def]
     """Pixels on the ramp of a soft depth edge go to the nearer end of the ramp.
 
     `near`, `far` (H, W): largest and smallest radius in a wide window; `low`, `high`: in the 3 x 3 window.
     """
     height, width = radius.shape
-    for y in numba.prange(height):
+    for y in range(first, last):
         for x in range(width):
             own = radius[y, x]
             out[y, x] = own
@@ -37,11 +37,11 @@ def settle(radius, near, far, low, high, out):  # type: ignore[no-untyped-def]
             out[y, x] = top if own - bottom > 0.5 * jump else bottom
 
 
-@numba.njit(parallel=True, cache=True)
-def company(radius, places, least_jump, result):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def company(first, last, radius, places, least_jump, result):  # type: ignore[no-untyped-def]
     """result (H, W) at `places`: how many of the 3 x 3 pixels around are at the same depth (1 to 9)."""
     height, width = radius.shape
-    for n in numba.prange(places.shape[0]):
+    for n in range(first, last):
         y, x = places[n] // width, places[n] % width
         own = radius[y, x]
         alike = 0
@@ -53,8 +53,8 @@ def company(radius, places, least_jump, result):  # type: ignore[no-untyped-def]
         result[y, x] = alike
 
 
-@numba.njit(parallel=True, cache=True)
-def cover(linear, radius, alike, places, least_jump, tune, result):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def cover(first, last, linear, radius, alike, places, least_jump, tune, result):  # type: ignore[no-untyped-def]
     """Coverage and both colours of every pixel in `places` (flat indices).
 
     Each side's colour is a Gaussian around its mean over a window; coverage a is the best of
@@ -64,7 +64,7 @@ def cover(linear, radius, alike, places, least_jump, tune, result):  # type: ign
     [1] Chuang et al., "A Bayesian Approach to Digital Matting", CVPR 2001, in one closed step.
     """
     height, width = radius.shape
-    for n in numba.prange(places.shape[0]):
+    for n in range(first, last):
         y, x = places[n] // width, places[n] % width
         own = radius[y, x]
         near, far, away = own, own, 0
@@ -158,25 +158,25 @@ def cover(linear, radius, alike, places, least_jump, tune, result):  # type: ign
         result[n, 8] = max(np.float32(0), b2 + e2 * gb / total)
 
 
-@numba.njit(parallel=True, cache=True)
-def sheet_of(linear, index, radius, mixed, own, overlap_to, left, top, sheet, weight, depth, depth_weight):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def sheet_of(first, last, linear, index, radius, mixed, own, overlap_to, left, top, sheet, weight, depth, depth_weight):  # type: ignore[no-untyped-def]
     """Start one layer: light and coverage (premultiplied) where it is seen, weight 0 where something nearer hides it.
 
     Pixels of nearer layers up to radius `overlap_to`, away from depth edges (`mixed` == 0), are the same surface
     going on: they count as this layer too. Mixed pixels are left to `mix_in`.
     """
-    height, width = weight.shape
-    for y in numba.prange(height):
+    width = weight.shape[1]
+    for y in range(first, last):
         for x in range(width):
             v, u = y + top, x + left
             there = index[v, u]
             known = np.float32(1)
             alpha = np.float32(0)
-            depth_weight[y, x] = np.float32(0)
+            depth_weight[y, x] = np.uint8(0)
             if there == own or (there > own and radius[v, u] < overlap_to and mixed[v, u] == 0):
                 alpha = np.float32(1)
-                depth[y, x, 0] = radius[v, u]
-                depth_weight[y, x] = np.float32(1)
+                depth[y, x] = radius[v, u]
+                depth_weight[y, x] = np.uint8(1)
             elif there > own:
                 known = np.float32(0)
             sheet[y, x, 0] = alpha * linear[v, u, 0]
@@ -186,7 +186,7 @@ def sheet_of(linear, index, radius, mixed, own, overlap_to, left, top, sheet, we
             weight[y, x] = known
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
 def mix_in(places, values, near_index, far_index, own, left, top, full_width, sheet, weight, depth, depth_weight):  # type: ignore[no-untyped-def]
     """Put the mixed pixels (see `cover`) into one layer's sheet."""
     height, width = weight.shape
@@ -197,17 +197,17 @@ def mix_in(places, values, near_index, far_index, own, left, top, full_width, sh
         alpha = np.float32(0)
         known = np.float32(1)
         first = 0
-        depth_weight[y, x] = np.float32(0)
+        depth_weight[y, x] = np.uint8(0)
         if near_index[n] == own:
             alpha = values[n, 0]
             first = 3
-            depth[y, x, 0] = values[n, 1]
-            depth_weight[y, x] = alpha
+            depth[y, x] = values[n, 1]
+            depth_weight[y, x] = np.uint8(1)
         elif far_index[n] == own:
             alpha = np.float32(1)
             first = 6
-            depth[y, x, 0] = values[n, 2]
-            depth_weight[y, x] = np.float32(1)
+            depth[y, x] = values[n, 2]
+            depth_weight[y, x] = np.uint8(1)
         elif far_index[n] > own:
             known = np.float32(0)
         weight[y, x] = known

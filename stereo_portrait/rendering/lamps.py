@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo_portrait.rendering.bokeh_kernels import draw_lamps
 from stereo_portrait.rendering.aperture_shape import ApertureShape
+from stereo_portrait.rendering.bands import in_bands
+from stereo_portrait.rendering.bokeh_kernels import BAND_PX, draw_lamps
+from stereo_portrait.rendering.filling import fill
 
 Map = NDArray[np.float32]
 LAMP_ABOVE = 1.2  # linear light, 1.0 = white
@@ -36,12 +38,10 @@ def take_lamps(linear: Map, radius: Map) -> tuple[Map, NDArray[np.int64]]:
     high = cv2.dilate(np.where(core, radius, np.float32(-1e6)), ring)
     low = cv2.erode(np.where(core, radius, np.float32(1e6)), ring)
     lamp = (radius <= high + 0.5) & (radius >= low - 0.5)
-    from stereo_portrait.rendering.bokeh_layers import fill
-
     calm = linear.copy()
     # surroundings must be of the lamp's own depth: other depths are hidden from the filling
     near_lamp = cv2.dilate(lamp.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-    alien = near_lamp & ~lamp & ((radius > cv2.dilate(high, np.ones((9, 9), np.uint8)) + 0.5))
+    alien = near_lamp & ~lamp & (radius > cv2.dilate(high, np.ones((9, 9), np.uint8)) + 0.5)
     weight = (~(lamp | alien)).astype(np.float32)
     fill(calm, weight)
     calm[alien] = linear[alien]
@@ -49,7 +49,9 @@ def take_lamps(linear: Map, radius: Map) -> tuple[Map, NDArray[np.int64]]:
     return calm, np.flatnonzero(lamp)
 
 
-def collected(linear: Map, calm: Map, places: NDArray[np.int64], own_radius: Map, own_index: NDArray[np.uint8]) -> Lamps:
+def collected(
+    linear: Map, calm: Map, places: NDArray[np.int64], own_radius: Map, own_index: NDArray[np.uint8]
+) -> Lamps:
     """The lamps at `places`, pooled over 2 x 2 or 4 x 4 pixels where drawing each would take too long."""
     width = linear.shape[1]
     light = (linear - calm).reshape(-1, 3)[places]
@@ -72,13 +74,18 @@ def collected(linear: Map, calm: Map, places: NDArray[np.int64], own_radius: Map
     return Lamps(np.stack((mean(x), mean(y)), axis=1), summed, mean(own_radius), own_index[first])
 
 
-def add_lamps(light: Map, lamps: Lamps, covers: list[NDArray[np.uint8]], depths: list[Map], shape: ApertureShape) -> None:
+def add_lamps(
+    light: Map, lamps: Lamps, covers: list[NDArray[np.uint8]], depths: list[Map], shape: ApertureShape
+) -> None:
     """Draw every lamp over `light`, hidden where nearer layers stand in its way.
 
     `covers`: (H, W) coverage in 1/255 of every layer; `depths`: its blur radius, every DEPTH_STEP pixels.
     """
     order = np.argsort(lamps.at[:, 1], kind="stable")
-    draw_lamps(
+    in_bands(
+        draw_lamps,
+        -(-len(light) // BAND_PX),
+        int(np.sum(np.pi * lamps.radius_px.astype(np.float64) ** 2)),
         light,
         lamps.at[order],
         lamps.light[order],
