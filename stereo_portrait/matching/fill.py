@@ -1,21 +1,26 @@
 """Fill what could not be measured, from the background side, and say so."""
 
+from typing import Any
+
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo_portrait.core.depth import DisparityMap, Flaw
 
 FILLED_CONFIDENCE = 0.15
+COLUMN_REACH_PX = 7  # filled pixels take the median over this many rows up and down, so that rows do not streak
 
 
 def filled_from_background(disparity: DisparityMap) -> DisparityMap:
     """Every hole takes the smaller (farther) of the nearest known disparities in its row, then flags FILLED.
 
     Occluded pixels belong to the background: the side with the smaller disparity (Hirschmueller, PAMI 2008, sec. 2.5).
-    Rows without any answer copy the nearest row that has one; a map with no answer at all becomes disparity zero.
+    Neighbouring rows may choose differently; the median along the column takes the streaks out. Rows without any answer
+    copy the nearest row that has one; a map with no answer at all becomes disparity zero.
     """
-    filled = background_fill(disparity.disparity_px)
     holes = ~disparity.known
+    filled = _without_streaks(background_fill(disparity.disparity_px), holes, COLUMN_REACH_PX)
     confidence = np.where(holes, np.float32(FILLED_CONFIDENCE), disparity.confidence)
     flaws = np.where(holes, disparity.flaws | np.uint8(Flaw.FILLED), disparity.flaws).astype(np.uint8)
     return DisparityMap(filled, confidence, flaws, disparity.rig)
@@ -44,3 +49,16 @@ def background_fill(disparity_px: NDArray[np.float32]) -> NDArray[np.float32]:
         nearest = good[np.abs(good[None, :] - lost[:, None]).argmin(axis=1)]
         filled[lost] = filled[nearest]
     return filled
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _without_streaks(filled: Any, holes: Any, reach: int) -> Any:
+    """Each hole takes the median of its column window; known pixels stay."""
+    height, width = filled.shape
+    out = filled.copy()
+    for y in numba.prange(height):
+        first, last = max(0, y - reach), min(height, y + reach + 1)
+        for x in range(width):
+            if holes[y, x]:
+                out[y, x] = np.median(filled[first:last, x])
+    return out
