@@ -1,4 +1,4 @@
-"""stereo-portrait evaluate: score methods against true disparity."""
+"""stereo-portrait evaluate: methods against true disparity."""
 
 from pathlib import Path
 
@@ -6,46 +6,51 @@ import click
 
 from stereo_portrait.cli.frame import Talk, common_options
 
+EXAMPLE = "Example: stereo-portrait evaluate scenes/ --method opencv-default,sgbm,sgbm+wls,sgbm+median --report out"
 
-@click.command(epilog="Example: stereo-portrait evaluate scenes --method sgbm,sgbm+median --report out")
-@click.argument("scenes", metavar="FOLDER|SET")
-@click.option("--root", type=click.Path(path_type=Path), help="Where the set (or folder) lies.")
-@click.option("--method", "methods", default="sgbm+median", show_default=True, help="Names, separated by commas.")
-@click.option("--report", type=click.Path(path_type=Path), help="Folder for report.html and scores.json.")
+
+@click.command(epilog=EXAMPLE)
+@click.argument("where", metavar="FOLDER|SET")
+@click.option("--root", type=click.Path(path_type=Path), help="Folder that holds the set.")
+@click.option("--method", "methods", multiple=True, help="MATCHER or MATCHER+REFINER; several with commas.")
+@click.option("--report", type=click.Path(path_type=Path), help="Folder for a page with pictures of every scene.")
 @common_options
-def command(talk: Talk, scenes: str, root: Path | None, methods: str, report: Path | None) -> None:
-    """Score METHODS (matcher or matcher+refiner, such as sgbm+wls) on every scene of a folder or a public set.
+def command(talk: Talk, where: str, root: Path | None, methods: tuple[str, ...], report: Path | None) -> int:
+    """Score methods on FOLDER (scenes in Middlebury 2014 layout) or on a known SET.
 
-    By the official definitions: bad-N over all masked pixels, totbad counts holes, nonocc and all; plus the edge band.
+    Shares are per cent of all masked pixels with known truth; bad-N leaves holes out, totbad2 counts them.
     """
-    from stereo_portrait.evaluation.methods import evaluate, method_named
-    from stereo_portrait.evaluation.report import Results, as_json, page, table_rows
-    from stereo_portrait.export.files import staged_folder, write_bytes
-    from stereo_portrait.export.result import json_bytes
+    from stereo_portrait.evaluation.methods import candidates
+    from stereo_portrait.evaluation.metrics import SceneScore, score_scene
+    from stereo_portrait.evaluation.report import Report
+    from stereo_portrait.evaluation.table import results_of, text_of
+    from stereo_portrait.pipeline import DEFAULT_MATCHER, DEFAULT_REFINER
     from stereo_portrait.sources.dataset_scenes import load_scenes
 
     settings = talk.settings()
-    names = [name.strip() for name in methods.split(",") if name.strip()]
-    runs = {name: method_named(name, settings.by_section) for name in names}
-    results: Results = {name: [] for name in names}
+    names = [n for given in methods for n in given.split(",")] or [f"{DEFAULT_MATCHER}+{DEFAULT_REFINER}"]
+    tested = candidates(names, settings)
+    if not tested:
+        raise click.UsageError("--method names no method")
+    page = None if report is None else Report()
+    scores: dict[str, dict[str, tuple[SceneScore, float]]] = {c.name: {} for c in tested}
+    warm = False
     with talk.progress("evaluating") as advance:
-        for scene in load_scenes(scenes, root, settings["images"]):
-            for name, run in runs.items():
-                results[name].append(evaluate(scene, run, warm=not results[name]))
-                advance(f"{scene.name} {name}")
-    numbers = as_json(results)
-    if report is not None:
-        with staged_folder(report) as folder:
-            write_bytes(folder / "report.html", page(results).encode())
-            write_bytes(folder / "scores.json", json_bytes(numbers))
-        talk.say(f"report: {report / 'report.html'}")
-    talk.result(numbers, _aligned(*table_rows(results)))
-
-
-def _aligned(header: list[str], rows: list[list[str]]) -> str:
-    widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
-    lines = []
-    for line in [header, *rows]:
-        cells = [c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+        for scene in load_scenes(where, root, settings["images"]):
+            if not warm:
+                for candidate in tested:
+                    candidate.warm_up()
+                warm = True
+            for candidate in tested:
+                found, ms = candidate.run(scene.pair, scene.max_disparity_px)
+                score = score_scene(found.disparity_px, scene, ms)
+                scores[candidate.name][scene.name] = (score, scene.weight)
+                if page is not None:
+                    page.add(scene, candidate.name, found)
+                advance(f"{scene.name} {candidate.name}")
+    results = results_of(scores)
+    human = text_of(results)
+    if page is not None and report is not None:
+        talk.say(f"the report is {page.write(report, results)}")
+    talk.result(results, human)
+    return 0

@@ -1,96 +1,97 @@
-"""Method names of `evaluate` -> a matcher and a refiner, run and timed on scenes."""
+"""A method's name -> something that turns a pair into a disparity map."""
 
+import dataclasses
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-import cv2
 import numpy as np
 
-from stereo_portrait.core.capture import RectifiedPair, Scene
+from stereo_portrait.core.capture import RectifiedPair
 from stereo_portrait.core.depth import DisparityMap, Flaw
 from stereo_portrait.core.errors import ConfigError
-from stereo_portrait.evaluation.metrics import SceneScore, score_scene
+from stereo_portrait.evaluation.peers import PEERS, Method
 from stereo_portrait.matching import MATCHERS
-from stereo_portrait.refinement import REFINERS
-
-Run = Callable[[Scene], DisparityMap]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """One method on one scene."""
-
-    scene: Scene
-    found: DisparityMap
-    score: SceneScore
+from stereo_portrait.refinement import REFINERS, Refiner
+from stereo_portrait.sources import synthetic
 
 
-def method_named(name: str, settings: Mapping[str, Any]) -> Run:
-    """ "sgbm", "sgbm+median", "sgbm-hh+wls", ... or the peer "opencv-default".
+class SettingsBySection(Protocol):
+    """What `load_settings` gives."""
 
-    The matcher searches the scene's own range [0, max_disparity_px), as the public boards allow, unless the settings
-    name one.
+    def __getitem__(self, section: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One method under test."""
+
+    name: str
+    matcher: tuple[Any, Any] | Method  # (class, settings), or a peer
+    refiner: Refiner | None
+
+    def run(self, pair: RectifiedPair, max_disparity_px: int) -> tuple[DisparityMap, float]:
+        """The map and the milliseconds it took; the search ends at the scene's published highest disparity.
+
+        A range in the settings wins over the published one.
+        """
+        if callable(self.matcher):
+            started_s = time.perf_counter()
+            disparity_px = self.matcher(pair, max_disparity_px)
+            elapsed_ms = 1e3 * (time.perf_counter() - started_s)
+            known = ~np.isnan(disparity_px)
+            flaws = np.where(known, 0, Flaw.NO_MATCH).astype(np.uint8)
+            return DisparityMap(disparity_px, known.astype(np.float32), flaws, pair.rig), elapsed_ms
+        make, settings = self.matcher
+        matcher = make(_with_range(settings, max_disparity_px))
+        started_s = time.perf_counter()
+        found = matcher.match(pair)
+        if self.refiner is not None:
+            found = self.refiner.refine(found, pair)
+        return found, 1e3 * (time.perf_counter() - started_s)
+
+    def warm_up(self) -> None:
+        """Run once on a small picture, so that compiling is nobody's time."""
+        scene = synthetic.square_in_front(9, 3, 96, 64, side_px=24)
+        self.run(scene.pair, scene.max_disparity_px)
+
+
+def candidates(names: list[str], settings: SettingsBySection) -> list[Candidate]:
+    """The methods named "matcher" or "matcher+refiner", or after a peer, each once.
 
     Raises:
-        ConfigError: an unknown matcher or refiner.
+        ConfigError: a name that is not known; all known ones are listed.
     """
-    if name == "opencv-default":
-        return opencv_default
-    matcher_name, _, refiner_name = name.partition("+")
-    refiner_name = refiner_name or "none"
-    if matcher_name not in MATCHERS or refiner_name not in REFINERS:
-        matchers, refiners = ", ".join(MATCHERS), ", ".join(REFINERS)
-        raise ConfigError(
-            f"no method '{name}'; a method is MATCHER or MATCHER+REFINER with matchers {matchers} and refiners "
-            f"{refiners}, or opencv-default"
-        )
-    section, make_matcher = MATCHERS[matcher_name]
-    refiner_section, make_refiner = REFINERS[refiner_name]
-    build: Any = make_refiner
-    refiner = build() if refiner_section is None else build(settings[refiner_section])
-
-    def run(scene: Scene) -> DisparityMap:
-        chosen = settings[section]
-        if chosen.max_disparity_px is None:
-            low_px = 0 if chosen.min_disparity_px is None else chosen.min_disparity_px
-            chosen = replace(chosen, min_disparity_px=low_px, max_disparity_px=scene.max_disparity_px)
-        make: Any = make_matcher
-        found: DisparityMap = refiner.refine(make(chosen).match(scene.pair), scene.pair)
-        return found
-
-    return run
+    return [_candidate(name, settings) for name in dict.fromkeys(n.strip() for n in names) if name]
 
 
-def opencv_default(scene: Scene) -> DisparityMap:
-    """The peer: `cv2.StereoSGBM.create(0, numDisparities, 3)` on grey pictures, nothing else."""
-    count = -(-scene.max_disparity_px // 16) * 16
-    left, right = (cv2.cvtColor(v, cv2.COLOR_RGB2GRAY) for v in (scene.pair.left, scene.pair.right))
-    fixed = cv2.StereoSGBM.create(0, count, 3).compute(left, right)
-    known = fixed >= 0
-    disparity_px = np.where(known, fixed / np.float32(16), np.float32(np.nan)).astype(np.float32)
-    flaws = np.where(known, 0, Flaw.NO_MATCH).astype(np.uint8)
-    return DisparityMap(disparity_px, known.astype(np.float32), flaws, scene.pair.rig)
+def _candidate(name: str, settings: SettingsBySection) -> Candidate:
+    matcher, plus, refiner = name.partition("+")
+    if matcher in PEERS:
+        if plus:
+            raise ConfigError(f"'{name}': the peer '{matcher}' is compared as it is; leave out '+{refiner}'")
+        return Candidate(name, PEERS[matcher], None)
+    if matcher not in MATCHERS:
+        raise ConfigError(f"no method '{name}': matchers are {', '.join(MATCHERS)}, peers {', '.join(PEERS)}")
+    if plus and refiner not in REFINERS:
+        raise ConfigError(f"no method '{name}': refiners are {', '.join(REFINERS)}")
+    section, make = MATCHERS[matcher]
+    chosen: Refiner | None = None
+    if plus:
+        refiner_section, make_refiner = REFINERS[refiner]
+        chosen = make_refiner() if refiner_section is None else _made(make_refiner, settings[refiner_section])
+    return Candidate(name, (make, settings[section]), chosen)
 
 
-def evaluate(scene: Scene, run: Run, warm: bool = False) -> Outcome:
-    """Run and score; `warm` runs once before the clock starts, so that compilation is not counted."""
-    if warm:
-        run(_corner(scene))
-    start_s = time.perf_counter()
-    found = run(scene)
-    ms = (time.perf_counter() - start_s) * 1000
-    return Outcome(scene, found, score_scene(found.disparity_px, scene, ms))
+def _made(make: Any, settings: Any) -> Refiner:
+    made: Refiner = make(settings)
+    return made
 
 
-def _corner(scene: Scene) -> Scene:
-    """A small piece of the scene, enough to compile and load everything."""
-    height, width = min(64, scene.pair.rig.height_px), min(160, scene.pair.rig.width_px)
-    rig = replace(scene.pair.rig, width_px=width, height_px=height)
-    cut = (slice(0, height), slice(0, width))
-    given = scene.pair
-    left, right = np.ascontiguousarray(given.left[cut]), np.ascontiguousarray(given.right[cut])
-    pair = RectifiedPair(left, right, given.left_valid[cut].copy(), given.right_valid[cut].copy(), rig, scene.name)
-    truth = np.ascontiguousarray(scene.truth_disparity_px[cut])
-    return Scene(scene.name, pair, truth, None, min(scene.max_disparity_px, 32))
+def _with_range(settings: Any, max_disparity_px: int) -> Any:
+    names = {f.name for f in dataclasses.fields(settings)}
+    if not {"min_disparity_px", "max_disparity_px"} <= names or settings.max_disparity_px is not None:
+        return settings
+    low = settings.min_disparity_px
+    low = min(0, max_disparity_px - 1) if low is None else low
+    return dataclasses.replace(settings, min_disparity_px=low, max_disparity_px=max(max_disparity_px, low + 1))

@@ -50,7 +50,7 @@ def score_scene(disparity_px: Disparity, scene: Scene, ms: float = float("nan"))
     truth = scene.truth_disparity_px
     found = np.clip(disparity_px, 0, scene.max_disparity_px)
     if scene.truth_is_integer:
-        found = np.rint(found)
+        found = np.floor(found + np.float32(0.5))  # C's round, as in the kit
     known = np.isfinite(truth)
     seen = known if scene.non_occluded is None else known & scene.non_occluded
     band, jumps = edge_band(truth)
@@ -105,13 +105,18 @@ def edge_band(truth: Disparity) -> tuple[Mask, Mask]:
 
 
 def edge_f1(found: Disparity, truth: Disparity, jumps: Mask) -> float:
-    """F1 of found jumps against true ones, each counted as met within EDGE_REACH_PX, where the truth is known."""
+    """F1 of found jumps against true ones, each counted as met within EDGE_REACH_PX, where the truth is known.
+
+    NaN where the truth has no jump: a flat scene, or truth too sparse to show one.
+    """
     reach = np.ones((2 * EDGE_REACH_PX + 1,) * 2, np.uint8)
     known = cv2.erode(np.isfinite(truth).astype(np.uint8), reach) > 0
     mine = disparity_jumps(found) & known
     theirs = jumps & known
-    if not theirs.any() or not mine.any():
-        return 0.0 if theirs.any() or mine.any() else 100.0
+    if not theirs.any():
+        return float("nan")
+    if not mine.any():
+        return 0.0
     near_mine = cv2.dilate(mine.astype(np.uint8), reach) > 0
     near_theirs = cv2.dilate(theirs.astype(np.uint8), reach) > 0
     recall, precision = float(near_mine[theirs].mean()), float(near_theirs[mine].mean())

@@ -1,131 +1,124 @@
-"""Scores as a table, as JSON, and as an HTML page with picture strips."""
+"""One HTML page: the table, and for every scene and method a strip of pictures."""
 
 import base64
 import html
-from collections.abc import Iterable
-from dataclasses import asdict
-from typing import Any
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo_portrait.core.capture import Image
-from stereo_portrait.evaluation.methods import Outcome
+from stereo_portrait.core.capture import Image, Scene
+from stereo_portrait.core.depth import DisparityMap
+from stereo_portrait.evaluation.table import Numbers, rows_of
+from stereo_portrait.export.files import staged_folder, write_bytes
 from stereo_portrait.export.pictures import coloured, flaw_picture
+from stereo_portrait.export.result import json_bytes
 
-Results = dict[str, list[Outcome]]
-COLUMNS = ("bad0.5", "bad1", "bad2", "bad4", "totbad2", "avgerr", "rms")
-FIELDS = ("bad05", "bad1", "bad2", "bad4", "totbad2", "avgerr", "rms")
-WORST_ERROR_PX = 4.0
-STRIP_WIDTH_PX = 360
-
-
-def as_json(results: Results) -> dict[str, Any]:
-    """{"methods": {NAME: {"mean": {...}, "scenes": {SCENE: {...}}}}}; NaN (nothing to measure) becomes null."""
-    methods = {}
-    for name, outcomes in results.items():
-        scenes = {o.scene.name: _plain(o) for o in outcomes}
-        methods[name] = {"mean": mean_of(outcomes), "scenes": scenes}
-    return {"methods": methods}
+WIDEST_PX = 760
+ERROR_STEPS_PX = (0.5, 1.0, 2.0, 4.0)
+ERROR_COLOURS = ((20, 60, 120), (70, 150, 210), (250, 220, 130), (240, 130, 50), (180, 20, 30))
+HOLE_COLOUR = (230, 0, 230)
+SCENE_TITLES = ("photo", "truth")
+METHOD_TITLES = ("disparity", "error", "confidence", "flaws")
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem;background:#16181c;color:#e6e6e6}
+table{border-collapse:collapse}td,th{padding:.15rem .7rem;text-align:right;font-variant-numeric:tabular-nums}
+td:nth-child(-n+2),th:nth-child(-n+2){text-align:left}tr.mean td{font-weight:600;border-bottom:1px solid #555}
+.strip{display:flex;flex-wrap:wrap;gap:.5rem;margin:0 0 1.5rem}figure{margin:0}figcaption{color:#aaa}
+img{max-width:min(46vw,760px);image-rendering:pixelated}.key span{padding:.1rem .6rem;margin-right:.3rem;color:#000}"""
 
 
-def _plain(outcome: Outcome) -> dict[str, Any]:
-    score = outcome.score
-    numbers = {part: _named(asdict(getattr(score, part))) for part in ("nonocc", "all")}
-    rest = {n: _finite(getattr(score, n)) for n in ("edge_bad2", "edge_f1", "coverage", "ms")}
-    return {**numbers, **rest}
+class Report:
+    """Gathers strips while the evaluation runs, then writes report.html."""
+
+    def __init__(self) -> None:
+        self._strips: list[str] = []
+        self._scene: Scene | None = None
+
+    def add(self, scene: Scene, method: str, found: DisparityMap) -> None:
+        """Keep the pictures of one scene under one method."""
+        *of_scene, disparity, error, confidence, flaws = strip(scene, found)
+        if scene is not self._scene:
+            self._scene = scene
+            self._strips.append(f"<h2>{html.escape(scene.name)}</h2>{_figures(SCENE_TITLES, of_scene)}")
+        pictures = [disparity, error, confidence, flaws]
+        self._strips.append(f"<h3>{html.escape(method)}</h3>{_figures(METHOD_TITLES, pictures)}")
+
+    def write(self, folder: Path, results: Numbers) -> Path:
+        """report.html and scores.json in `folder`, whole or not at all; returns the page's path.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        headings, rows = rows_of(results)
+        head = "".join(f"<th>{html.escape(h)}</th>" for h in headings)
+        body = "".join(
+            f'<tr class="{"mean" if row[1] == "mean" else ""}">'
+            + "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
+            + "</tr>"
+            for row in rows
+        )
+        page = (
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Disparity against truth</title>'
+            f"<style>{STYLE}</style><h1>Disparity against truth</h1>"
+            f"<p>Shares in per cent of masked pixels, errors in px, times in ms.</p>"
+            f"<table><tr>{head}</tr>{body}</table><p class='key'>Error: {_key()}</p>{''.join(self._strips)}</html>"
+        )
+        with staged_folder(folder) as staging:
+            write_bytes(staging / "report.html", page.encode())
+            write_bytes(staging / "scores.json", json_bytes(results))
+        return folder / "report.html"
 
 
-def _named(score: dict[str, float]) -> dict[str, float | None]:
-    renamed = {name: _finite(score[field]) for name, field in zip(COLUMNS, FIELDS, strict=True)}
-    return {**renamed, "invalid": _finite(score["invalid"])}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def mean_of(outcomes: list[Outcome]) -> dict[str, Any]:
-    """The mean over scenes, by the scenes' weights; scenes where a number does not exist are left out of it."""
-    rows = [_plain(o) for o in outcomes]
-    weights = [o.scene.weight for o in outcomes]
-
-    def mean(values: Iterable[float | None]) -> float | None:
-        pairs = [(v, w) for v, w in zip(values, weights, strict=True) if v is not None]
-        return float(np.average([v for v, _ in pairs], weights=[w for _, w in pairs])) if pairs else None
-
-    parts = {p: {c: mean(r[p][c] for r in rows) for c in (*COLUMNS, "invalid")} for p in ("nonocc", "all")}
-    return {**parts, **{n: mean(r[n] for r in rows) for n in ("edge_bad2", "edge_f1", "coverage", "ms")}}
-
-
-def table_rows(results: Results) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: a line per method and scene, then the method's mean."""
-    short = ("bad1", "bad2", "totbad2", "avgerr")
-    header = ["method", "scene", *(f"noc {c}" for c in short), *(f"all {c}" for c in short)]
-    header += ["edge bad2", "edge F1", "cover", "ms"]
-    rows = []
-    for name, outcomes in results.items():
-        lines = [(o.scene.name, _plain(o)) for o in outcomes]
-        for scene, numbers in [*lines, ("mean", mean_of(outcomes))]:
-            cells = [numbers[part][c] for part in ("nonocc", "all") for c in short]
-            cells += [numbers[n] for n in ("edge_bad2", "edge_f1", "coverage", "ms")]
-            rows.append([name, scene, *("-" if c is None else f"{c:.2f}" for c in cells[:-1]), _whole(cells[-1])])
-    return header, rows
-
-
-def _whole(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
-
-
-def page(results: Results) -> str:
-    """One self-contained HTML page: the table, then photo | truth | disparity | error | flaws for each run."""
-    header, rows = table_rows(results)
-    head = "".join(f"<th>{html.escape(h)}</th>" for h in header)
-    body = ""
-    for row in rows:
-        kind = ' class="mean"' if row[1] == "mean" else ""
-        body += f"<tr{kind}>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>\n"
-    strips = ""
-    for name, outcomes in results.items():
-        for outcome in outcomes:
-            title = html.escape(f"{name}: {outcome.scene.name}")
-            strips += f'<h2>{title}</h2><img alt="{title}" src="data:image/png;base64,{_base64(strip(outcome))}">\n'
-    return (
-        "<!doctype html><meta charset=utf-8><title>Disparity against truth</title><style>"
-        "body{font:14px system-ui;margin:2em;background:#fff;color:#222}table{border-collapse:collapse}"
-        "td,th{padding:.2em .6em;text-align:right;border-bottom:1px solid #ddd}td:nth-child(-n+2){text-align:left}"
-        ".mean{font-weight:bold;background:#f3f3f3}img{max-width:100%}</style>"
-        "<h1>Disparity against truth</h1><p>bad-N in per cent of all masked pixels; totbad2 counts holes as bad; edge: "
-        "within 5 px of a true jump. Strips: photo, truth, disparity, error (white: 4 px or more), flaws.</p>"
-        f"<table><tr>{head}</tr>\n{body}</table>\n{strips}"
-    )
-
-
-def strip(outcome: Outcome) -> Image:
-    """photo | truth | disparity | error | flaws, side by side."""
-    scene, found = outcome.scene, outcome.found
+def strip(scene: Scene, found: DisparityMap) -> list[Image]:
+    """Photo, truth, disparity, error, confidence, flaws: (H, W, 3) each; both disparities in one colour scale."""
     truth = scene.truth_disparity_px
-    known = np.isfinite(truth)
-    limits = (float(np.percentile(truth[known], 1)), float(np.percentile(truth[known], 99))) if known.any() else (0, 1)
-    error = np.clip(np.abs(found.disparity_px - truth) / WORST_ERROR_PX, 0, 1)
-    grey = np.rint(np.nan_to_num(error, nan=0) * 255).astype(np.uint8)
-    tiles = [
+    known = truth[np.isfinite(truth)]
+    limits = (float(known.min()), float(known.max())) if known.size else None
+    grey = np.rint(255 * found.confidence).astype(np.uint8)
+    return [
         scene.pair.left,
         coloured(truth, limits),
         coloured(found.disparity_px, limits),
+        error_picture(found.disparity_px, truth),
         np.repeat(grey[..., None], 3, axis=2),
         flaw_picture(found.flaws),
     ]
-    return np.concatenate([_small(t) for t in tiles], axis=1)
 
 
-def _small(picture: NDArray[np.uint8]) -> Image:
-    height = max(1, round(picture.shape[0] * STRIP_WIDTH_PX / picture.shape[1]))
-    small = cv2.resize(picture, (STRIP_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8)
+def error_picture(disparity_px: NDArray[np.float32], truth: NDArray[np.float32]) -> Image:
+    """(H, W, 3): |error| in the steps of ERROR_STEPS_PX, holes magenta, unknown truth black."""
+    error = np.abs(disparity_px - truth)
+    table = np.array([*ERROR_COLOURS, HOLE_COLOUR, (0, 0, 0)], np.uint8)
+    index = np.searchsorted(ERROR_STEPS_PX, np.nan_to_num(error), side="left")
+    index[np.isnan(disparity_px)] = len(ERROR_COLOURS)
+    index[~np.isfinite(truth)] = len(ERROR_COLOURS) + 1
+    return table[index]
 
 
-def _base64(picture: Image) -> str:
-    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+def _figures(titles: tuple[str, ...], pictures: list[Image]) -> str:
+    figures = "".join(
+        f'<figure><img alt="{title}" src="data:image/png;base64,{_png(picture)}">'
+        f"<figcaption>{title}</figcaption></figure>"
+        for title, picture in zip(titles, pictures, strict=True)
+    )
+    return f'<div class="strip">{figures}</div>'
+
+
+def _key() -> str:
+    limits = [f"up to {step:g} px" for step in ERROR_STEPS_PX] + [f"over {ERROR_STEPS_PX[-1]:g} px", "no answer"]
+    colours = [*ERROR_COLOURS, HOLE_COLOUR]
+    return "".join(
+        f'<span style="background:rgb{colour};{"color:#fff" if sum(colour) < 300 else ""}">{text}</span>'
+        for text, colour in zip(limits, colours, strict=True)
+    )
+
+
+def _png(picture: Image) -> str:
+    height, width = picture.shape[:2]
+    if width > WIDEST_PX:
+        size = (WIDEST_PX, max(1, round(height * WIDEST_PX / width)))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    assert done
     return base64.b64encode(data.tobytes()).decode()
