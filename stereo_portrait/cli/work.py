@@ -30,6 +30,7 @@ def lens_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--focal-length-mm", type=float, help="[default: 50]"),
             click.option("--sensor-width-mm", type=float, help="[default: 36]"),
             click.option("--max-blur-px", type=float, help="Largest blur radius."),
+            click.option("--photo-format", type=click.Choice(["png", "jpg"]), default="png", show_default=True),
         )
     ):
         command = option(command)
@@ -124,7 +125,7 @@ def run_job(
         if result is not None:
             report["focus"] = dataclasses.asdict(result.focus)
             report["lens"] = dataclasses.asdict(result.lens)
-        report["files"] = write_estimate(folder, estimate, report, result)
+        report["files"] = write_estimate(folder, estimate, report, result, options.get("photo_format", "png"))
         advance("written")
     for warning in estimate.warnings:
         talk.warn(f"{job.name}: {warning}")

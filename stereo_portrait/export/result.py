@@ -18,7 +18,11 @@ from stereo_portrait.export.pictures import coloured, contact_sheet, depth_pictu
 
 
 def write_estimate(
-    folder: Path, estimate: DepthEstimate, report: dict[str, Any], result: PortraitResult | None = None
+    folder: Path,
+    estimate: DepthEstimate,
+    report: dict[str, Any],
+    result: PortraitResult | None = None,
+    photo_format: str = "png",
 ) -> list[str]:
     """Write every file of a result into `folder`, all or none; returns their names.
 
@@ -36,7 +40,7 @@ def write_estimate(
     }
     if result is not None:
         finished = result.image
-        writers = {"portrait.png": lambda path: write_photo(path, finished, estimate.metadata), **writers}
+        writers = {f"portrait.{photo_format}": lambda path: write_photo(path, finished, estimate.metadata), **writers}
     with staged_folder(folder) as staging:
         for name, write in writers.items():
             write(staging / name)

@@ -94,11 +94,13 @@ def test_exif_and_colour_profile_survive(cli: Callable, pair_folder: Path, tmp_p
     profile = b"a colour profile"
     left, out = tmp_path / "left.jpg", tmp_path / "out"
     picture.save(left, quality=98, exif=exif, icc_profile=profile)
-    answer = cli("portrait", left, pair_folder / "im1.png", "--rig", pair_folder / "calib.txt", "-o", out)
-    assert answer.code == 0, answer.err
-    result = Image.open(out / "portrait.png")
-    assert result.getexif()[0x010F] == "Camera"
-    assert result.info["icc_profile"] == profile
+    for kind in ("png", "jpg"):
+        rig = ("--rig", pair_folder / "calib.txt")
+        answer = cli("portrait", left, pair_folder / "im1.png", *rig, "-o", out, "--photo-format", kind)
+        assert answer.code == 0, answer.err
+        result = Image.open(out / f"portrait.{kind}")
+        assert result.getexif()[0x010F] == "Camera"
+        assert result.info["icc_profile"] == profile
 
 
 def test_help_names_every_command(cli: Callable) -> None:
