@@ -20,10 +20,12 @@ def left_right_difference(left_px: Disparity, right_px: Disparity) -> Disparity:
     return np.where(inside & ~np.isnan(difference), difference, np.inf).astype(np.float32)
 
 
-def outside_overlap(disparity_px: Disparity) -> Mask:
-    """(H, W) True where x - d lies left of the right picture: the right camera cannot see it."""
-    columns = np.arange(disparity_px.shape[1], dtype=np.float32)
-    return columns[None, :] - np.nan_to_num(disparity_px) < -0.5
+def outside_overlap(disparity_px: Disparity, right_valid: Mask) -> Mask:
+    """(H, W) True where x - d leaves the right picture, or lands where rectification found no pixel."""
+    width = disparity_px.shape[1]
+    at = np.arange(width, dtype=np.float32)[None, :] - np.nan_to_num(disparity_px)
+    landed = np.clip(np.rint(at), 0, width - 1).astype(np.int32)
+    return (at < -0.5) | (at > width - 0.5) | ~np.take_along_axis(right_valid, landed, axis=1)
 
 
 def texture(left: Image, window_px: int = 7) -> Disparity:

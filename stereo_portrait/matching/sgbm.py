@@ -154,7 +154,7 @@ class SgbmMatcher:
         s = self.settings
         no_match = np.isnan(raw.left_px)
         inconsistent = ~no_match & (raw.difference_px > s.left_right_limit_px)
-        outside = outside_overlap(np.where(no_match, np.float32(low_px), raw.left_px))
+        outside = outside_overlap(np.where(no_match, np.float32(low_px), raw.left_px), pair.right_valid)
         slope = texture(pair.left)
         flaws = (
             no_match * np.uint8(Flaw.NO_MATCH)

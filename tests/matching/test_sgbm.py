@@ -60,6 +60,15 @@ def test_no_column_is_lost_on_the_left() -> None:
     assert found.known[:, 4:20].mean() > 0.8
 
 
+def test_what_lands_on_an_empty_corner_of_the_right_view_is_not_believed() -> None:
+    scene = synthetic.plane(8, seed=5)
+    empty = np.ones(scene.pair.right_valid.shape, np.bool_)
+    empty[:40, 200:260] = False
+    found = SgbmMatcher(SgbmSettings(fill=False)).match(replace(scene.pair, right_valid=empty))
+    assert not found.known[:40, 210:266].any()
+    assert ((found.flaws[:40, 210:266] & Flaw.OUTSIDE_OVERLAP) > 0).all()
+
+
 def test_a_bare_wall_is_flagged_flat() -> None:
     scene = synthetic.plane(8, seed=6)
     grey = np.full_like(scene.pair.left, 120)
