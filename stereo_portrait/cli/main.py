@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "datasets": ("datasets", "Public stereo sets: list, pull."),
     "calibrate": ("calibrate", "Pictures of a board become a rig, with a report on how good it is."),
     "target": ("target", "A calibration board to print."),
+    "rig": ("rig", "Show, check or convert a rig file; mend one that has moved."),
     "doctor": ("doctor", "What works on this machine, and what to do about the rest."),
 }
 """Command name -> (module under stereo_portrait.cli holding a click command called `command`, one line of help)."""

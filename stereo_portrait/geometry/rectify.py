@@ -14,6 +14,7 @@ from stereo_portrait.core.errors import ConfigError, RigError
 from stereo_portrait.core.rig import Camera, RectifiedRig, RigCalibration
 
 Array = NDArray[np.float64]
+MAX_SHIFT = 0.15  # of the width: farther left the right canvas never moves
 GRID = 241  # directions across the field of view when looking for the common rectangle
 
 
@@ -42,8 +43,8 @@ def rectify(
 
     Policy: the focal length is the mean of the two cameras' (no resolution is lost at the centre); with keep "photo"
     the canvas is the largest rectangle in which every pixel of the left view is real and whose rows the right camera
-    sees too, with "all" it is everything that either sees. Both views share one principal point, so infinity is at
-    disparity 0.
+    sees too, with "all" it is everything that either sees. Infinity is at disparity 0, unless the cameras are toed in:
+    then the right canvas moves left by what the right camera sees there, and doffs says by how much.
 
     Raises:
         RigError: pictures of another size than the rig's, cameras stacked vertically, swapped, or with no common view.
@@ -150,7 +151,7 @@ def rectification(rig: RigCalibration, settings: RectifySettings) -> Rectificati
 def _rectification(rig: RigCalibration, settings: RectifySettings) -> Rectification:
     turn_left, turn_right = rectifying_rotations(rig)
     focal_px = (rig.left.fx_px + rig.left.fy_px + rig.right.fx_px + rig.right.fy_px) / 4
-    x0, x1, y0, y1 = _rectangle(rig, turn_left, turn_right, settings)
+    x0, x1, y0, y1, shift = _rectangle(rig, turn_left, turn_right, settings)
     width_px, height_px = (x1 - x0) * focal_px, (y1 - y0) * focal_px
     largest = max(width_px / rig.left.width_px, height_px / rig.left.height_px)
     if largest > settings.max_growth:
@@ -158,11 +159,11 @@ def _rectification(rig: RigCalibration, settings: RectifySettings) -> Rectificat
     width, height = max(16, math.floor((x1 - x0) * focal_px)), max(16, math.floor((y1 - y0) * focal_px))
     # The corner of the canvas is at -0.5 and looks along (x0, y0).
     cx_px, cy_px = -0.5 - x0 * focal_px, -0.5 - y0 * focal_px
-    rectified = RectifiedRig(width, height, focal_px, rig.baseline_m, cx_px, cx_px, cy_px)
-    k = np.array([[focal_px, 0, cx_px], [0, focal_px, cy_px], [0, 0, 1.0]])
+    cx_right_px = cx_px + shift * focal_px
+    rectified = RectifiedRig(width, height, focal_px, rig.baseline_m, cx_px, cx_right_px, cy_px)
     left_map, right_map = (
-        source_map(camera, turn, k, (width, height))
-        for camera, turn in ((rig.left, turn_left), (rig.right, turn_right))
+        source_map(camera, turn, np.array([[focal_px, 0, cx], [0, focal_px, cy_px], [0, 0, 1.0]]), (width, height))
+        for camera, turn, cx in ((rig.left, turn_left, cx_px), (rig.right, turn_right, cx_right_px))
     )
     return Rectification(rectified, left_map, right_map, turn_left, turn_right)
 
@@ -220,8 +221,8 @@ def _rays(camera: Camera, points_px: Array) -> Array:
 
 def _rectangle(
     rig: RigCalibration, turn_left: Array, turn_right: Array, settings: RectifySettings
-) -> tuple[float, float, float, float]:
-    """x0, x1, y0, y1 of the canvas on the plane z = 1 of the rectified frame."""
+) -> tuple[float, float, float, float, float]:
+    """x0, x1, y0, y1 of the left canvas on the rectified plane z = 1, and how far left the right one lies."""
     limit = math.tan(math.radians(settings.max_fov_deg / 2))
     reach = [
         np.abs(_turned(turn, _rays(camera, _border(camera))))
@@ -239,12 +240,15 @@ def _rectangle(
         columns, rows = np.flatnonzero(wanted.any(axis=0)), np.flatnonzero(wanted.any(axis=1))
         if not len(columns):
             raise RigError("the rig's cameras see nothing; recalibrate")
-        return float(xs[columns[0]]), float(xs[columns[-1]]), float(ys[rows[0]]), float(ys[rows[-1]])
+        return float(xs[columns[0]]), float(xs[columns[-1]]), float(ys[rows[0]]), float(ys[rows[-1]]), 0.0
     shared_rows = sees_right.sum(axis=1) >= 0.7 * sees_left.sum(axis=1)
     left, right, top, bottom = _largest_rectangle(sees_left & shared_rows[:, None])
     if right - left < 0.05 * GRID or bottom - top < 0.05 * GRID or not (sees_left & sees_right).any():
         raise RigError("the rig's two cameras look in different directions, nothing is seen by both; recalibrate")
-    return float(xs[left]), float(xs[right]), float(ys[top]), float(ys[bottom])
+    seen = np.flatnonzero(sees_right[top : bottom + 1].mean(axis=0) > 0.5)
+    shift = float(np.clip(xs[left] - xs[seen[0]], 0, MAX_SHIFT * (xs[right] - xs[left]))) if len(seen) else 0.0
+    shift = shift if shift > 2 * (xs[1] - xs[0]) else 0.0
+    return float(xs[left]), float(xs[right]), float(ys[top]), float(ys[bottom]), shift
 
 
 def _turned(turn: Array, rays: Array) -> Array:
