@@ -128,7 +128,9 @@ def estimate_from_pair(
     )
 
 
-def estimate_from_sensor(photo: Photo, depth: DepthMap, watch: Watch) -> DepthEstimate:
+def estimate_from_sensor(
+    photo: Photo, depth: DepthMap, watch: Watch, focus_hint_px: tuple[int, int] | None = None
+) -> DepthEstimate:
     """A photo with depth on its grid; holes are filled by the nearest known depth of a like colour, and flagged."""
     holes = ~depth.known
     if holes.any():
@@ -144,7 +146,9 @@ def estimate_from_sensor(photo: Photo, depth: DepthMap, watch: Watch) -> DepthEs
     use = "phone" if depth.origin == "phone" else "sensor"
     measured = {"coverage": float((~holes).mean())}
     decision = DepthDecision(use, ("the photo came with its depth",), measured)  # type: ignore[arg-type]
-    return DepthEstimate(photo.pixels, depth, decision, photo.name, metadata=photo.metadata)
+    return DepthEstimate(
+        photo.pixels, depth, decision, photo.name, metadata=photo.metadata, focus_hint_px=focus_hint_px
+    )
 
 
 def estimate_from_photo(photo: Photo, stages: Stages, watch: Watch) -> DepthEstimate:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Rig = RectifiedRig | RigCalibration
 
+DEPTH_KINDS = ("metres", "relative", "relative-far")
 LAYOUTS = ("side-by-side", "top-bottom", "side-by-side-swapped", "top-bottom-swapped")
 
 
@@ -33,6 +34,7 @@ class Given:
     layout: str | None = None
     depth: Path | None = None
     depth_scale: float = 1000.0
+    depth_kind: str = "metres"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,7 @@ class Job:
     rig: "Rig | None" = None
     photo: "Photo | None" = None
     depth: "DepthMap | None" = None
+    focus_px: tuple[int, int] | None = None  # where the camera that took the photo was focused
 
 
 def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,6 +63,13 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--layout", type=click.Choice(LAYOUTS), help="Both views lie in one picture like this."),
             click.option("--depth", type=click.Path(path_type=Path), help="Depth of PHOTO: 16-bit PNG, PFM, NPY, EXR."),
             click.option("--depth-scale", type=float, default=1000.0, help="Values of a 16-bit depth PNG per metre."),
+            click.option(
+                "--depth-kind",
+                type=click.Choice(DEPTH_KINDS),
+                default="metres",
+                show_default=True,
+                help="What DEPTH holds; relative: inverse depth without a unit, near is large (relative-far: small).",
+            ),
             click.option("--matcher", default="sgbm", show_default=True, help="sgbm or sgbm-hh (slower)."),
             click.option("--refiner", default="median", show_default=True, help="none, wls or median."),
         )
@@ -91,18 +101,27 @@ def jobs_of(given: Given, settings: "Settings") -> Iterator[Job]:
 
 
 def _photo_with_depth(given: Given, settings: "Settings") -> Job:
-    from stereo_portrait.sources.depth_map import on_photo_grid, read_depth
+    import numpy as np
+
+    from stereo_portrait.sources.depth_map import read_depth, read_relative
     from stereo_portrait.sources.image_file import read_photo
+    from stereo_portrait.sources.phone import on_photo_grid
 
     if len(given.inputs) != 1 or given.depth is None:
         raise InputError("--depth goes with one PHOTO")
     photo = read_photo(given.inputs[0], settings["images"])
-    depth = on_photo_grid(read_depth(given.depth, given.depth_scale), photo.pixels)
+    metric = given.depth_kind == "metres"
+    if metric:
+        inverse = np.float32(1) / read_depth(given.depth, given.depth_scale)
+    else:
+        inverse = read_relative(given.depth, settings["images"], near_is_large=given.depth_kind == "relative")
+    depth = on_photo_grid(inverse, metric, photo.pixels, str(given.depth), "sensor")
     return Job(photo.name, photo=photo, depth=depth)
 
 
 def _one_file(given: Given, settings: "Settings") -> Job:
     from stereo_portrait.sources.image_file import read_photo
+    from stereo_portrait.sources.phone import read_embedded_depth
     from stereo_portrait.sources.recorded import read_joined_pair, read_pair_in_one_file
 
     path = given.inputs[0]
@@ -114,7 +133,11 @@ def _one_file(given: Given, settings: "Settings") -> Job:
         if inside is None:
             raise InputError(f"{path} holds one picture; give LEFT RIGHT, or --layout if both views lie side by side")
         return Job(inside.name, inside, _rig_for(inside, given, path))
-    return Job(path.stem, photo=read_photo(path, settings["images"]))
+    photo = read_photo(path, settings["images"])
+    embedded = read_embedded_depth(path, photo, settings["images"])
+    if embedded is None:
+        return Job(path.stem, photo=photo)
+    return Job(path.stem, photo=photo, depth=embedded.depth, focus_px=embedded.focus_px)
 
 
 def _folder(given: Given, settings: "Settings") -> Iterator[Job]:

@@ -1,4 +1,4 @@
-"""A depth file beside a photo -> DepthMap on the photo's own grid."""
+"""A depth file beside a photo -> numbers on the file's own grid."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo_portrait.core.depth import DepthMap, Flaw
 from stereo_portrait.core.errors import InputError
 from stereo_portrait.core.pfm import read_pfm
+from stereo_portrait.sources.image_file import ImageSettings, read_grey
 
 MAX_BYTES = 2_000_000_000
 SUFFIXES = (".png", ".tif", ".tiff", ".pfm", ".npy", ".exr")
@@ -48,7 +48,9 @@ def _scaled(path: Path, scale: float) -> NDArray[np.float32]:
     if raw is None:
         raise InputError(f"{path} is not an image that can be read")
     if raw.dtype != np.uint16:
-        raise InputError(f"{path}: expected 16-bit depth, found {raw.dtype}; 8 bits are too coarse for metric depth")
+        raise InputError(
+            f"{path}: expected 16-bit depth, found {raw.dtype}: too coarse for metres; is it --depth-kind relative?"
+        )
     return raw.astype(np.float32) / np.float32(scale)
 
 
@@ -69,19 +71,20 @@ def _float_map(path: Path) -> NDArray[np.float32]:
     return values.astype(np.float32)
 
 
-def on_photo_grid(depth_m: NDArray[np.float32], photo: NDArray[np.uint8]) -> DepthMap:
-    """The sensor's depth on the photo's grid: each pixel copies its nearest depth pixel, none is mixed of two.
+def read_relative(path: Path, settings: ImageSettings, near_is_large: bool = True) -> NDArray[np.float32]:
+    """(H, W) relative inverse depth from an 8- or 16-bit picture, PFM, NPY or EXR; NaN unknown.
 
     Raises:
-        InputError: shapes of depth and photo that differ by more than 2 %.
+        InputError: unreadable, or not one channel.
     """
-    height, width = photo.shape[:2]
-    h, w = depth_m.shape
-    if abs(w / h - width / height) > 0.02 * width / height:
-        raise InputError(f"the depth map is {w}x{h} and the photo {width}x{height}: different shapes do not overlay")
-    rows = np.minimum(((np.arange(height) + 0.5) * h / height).astype(int), h - 1)
-    columns = np.minimum(((np.arange(width) + 0.5) * w / width).astype(int), w - 1)
-    values = np.ascontiguousarray(depth_m[rows[:, None], columns[None, :]])
-    known = ~np.isnan(values)
-    flaws = np.where(known, 0, Flaw.NO_MATCH).astype(np.uint8)
-    return DepthMap(values, np.where(known, np.float32(0.9), np.float32(0)), flaws, "sensor")
+    if path.suffix.lower() in (".pfm", ".npy", ".exr"):
+        values = _float_map(path)
+        if values.ndim != 2:
+            raise InputError(f"{path}: a depth map has one channel, found shape {values.shape}")
+        values = np.where(np.isfinite(values), values, np.nan).astype(np.float32)
+    else:
+        try:
+            values = read_grey(path.read_bytes(), str(path), settings)
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror}") from error
+    return values if near_is_large else -values

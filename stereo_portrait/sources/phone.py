@@ -1,0 +1,120 @@
+"""A photo that carries depth: whatever the container, depth on the upright photo's own grid."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from stereo_portrait.core.capture import Photo
+from stereo_portrait.core.depth import DepthMap, Flaw, Origin
+from stereo_portrait.core.errors import InputError
+from stereo_portrait.matching.working_size import chosen_neighbour
+from stereo_portrait.sources.gdepth import StoredDepth, read_gdepth
+from stereo_portrait.sources.heic_depth import read_heic_depth
+from stereo_portrait.sources.image_file import DEFAULT, ImageSettings
+
+ORIENTATION_TAG, EXIF_IFD, SUBJECT_AREA_TAG = 0x0112, 0x8769, 0x9214
+NEAREST_M, FARTHEST_M = 1.0, 20.0  # nominal distances of a relative map's 98th and 2nd percentile
+CONFIDENCE = 0.7
+SHAPE_TOLERANCE = 0.03
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedDepth:
+    """Depth that came inside a photo."""
+
+    depth: DepthMap
+    focus_px: tuple[int, int] | None  # where the camera was focused, on the upright photo
+
+
+def read_embedded_depth(path: Path, photo: Photo, settings: ImageSettings = DEFAULT) -> EmbeddedDepth | None:
+    """GDepth, Dynamic Depth or HEIC depth on the grid of `photo` (as `read_photo` gave it), or None.
+
+    Raises:
+        InputError: depth that is there but damaged.
+    """
+    heic = path.suffix.lower() in (".heic", ".heif", ".hif")
+    stored = read_heic_depth(path, settings) if heic else read_gdepth(path, settings)
+    if stored is None:
+        return None
+    orientation, subject_area = _exif(path, photo)
+    inverse = stored.inverse if heic else _turned(stored.inverse, orientation)
+    depth = on_photo_grid(inverse, stored.metric, photo.pixels, str(path), "phone")
+    focus_px = _focus_px(stored, subject_area, orientation, photo, heic)
+    return EmbeddedDepth(depth, focus_px)
+
+
+def on_photo_grid(
+    inverse: NDArray[np.float32], metric: bool, photo: NDArray[np.uint8], name: str, origin: Origin
+) -> DepthMap:
+    """(h, w) inverse depth of any size -> DepthMap on the photo's grid; a relative map gets the nominal scale.
+
+    Each photo pixel copies one of the depth pixels around it, the one whose colour fits: edges stay edges.
+
+    Raises:
+        InputError: another shape than the photo's, or nothing known.
+    """
+    height, width = photo.shape[:2]
+    h, w = inverse.shape
+    if abs(w / h - width / height) > SHAPE_TOLERANCE * width / height:
+        raise InputError(f"{name}: its depth is {w}x{h}, the photo {width}x{height}: other shapes do not overlay")
+    known = np.isfinite(inverse)
+    if not known.any():
+        raise InputError(f"{name}: no pixel of its depth is known")
+    if not metric:
+        low, high = np.percentile(inverse[known], (2, 98))
+        share = np.clip((inverse - low) / max(float(high - low), 1e-9), -0.5, 1.5)
+        inverse = np.maximum(1 / FARTHEST_M + share * (1 / NEAREST_M - 1 / FARTHEST_M), 0).astype(np.float32)
+    if (h, w) != (height, width):
+        small = cv2.resize(photo, (w, h), interpolation=cv2.INTER_AREA)
+        inverse = inverse.reshape(-1)[chosen_neighbour(np.asarray(small, np.uint8), photo)]
+    known = np.isfinite(inverse)
+    with np.errstate(divide="ignore"):
+        depth_m = np.where(known, 1 / inverse, np.nan).astype(np.float32)
+    confidence = np.where(known, np.float32(CONFIDENCE), np.float32(0))
+    flaws = np.where(known, 0, Flaw.NO_MATCH).astype(np.uint8)
+    return DepthMap(depth_m, confidence, flaws, origin, metric)
+
+
+def _exif(path: Path, photo: Photo) -> tuple[int, tuple[int, ...] | None]:
+    """The file's orientation tag and SubjectArea; damaged EXIF counts as none."""
+    orientation = 1
+    try:
+        if path.suffix.lower() in (".jpg", ".jpeg"):
+            with PillowImage.open(path) as picture:
+                orientation = int(picture.getexif().get(ORIENTATION_TAG, 1))
+        tags = PillowImage.Exif()
+        tags.load(photo.metadata.exif)
+        area = tags.get_ifd(EXIF_IFD).get(SUBJECT_AREA_TAG)
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError):
+        return orientation, None
+    usable = isinstance(area, tuple) and len(area) >= 2
+    return orientation, tuple(int(v) for v in area) if usable and area is not None else None
+
+
+def _turned(values: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """The map as the photo is after its EXIF orientation.  Source: EXIF 2.3, tag 0x0112."""
+    if orientation in (2, 5, 7, 4):
+        values = values[:, ::-1]
+    quarter_turns = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}.get(orientation, 0)
+    return np.ascontiguousarray(np.rot90(values, quarter_turns))
+
+
+def _focus_px(
+    stored: StoredDepth, area: tuple[int, ...] | None, orientation: int, photo: Photo, heic: bool
+) -> tuple[int, int] | None:
+    height, width = photo.pixels.shape[:2]
+    if stored.focus_share is not None:
+        x, y = stored.focus_share
+        grid = np.zeros((64, 64), np.float32)
+        grid[min(63, int(y * 64)), min(63, int(x * 64))] = 1
+        row, column = np.argwhere(_turned(grid, orientation))[0]
+        if orientation > 1:
+            x, y = (column + 0.5) / 64, (row + 0.5) / 64
+        return min(width - 1, int(x * width)), min(height - 1, int(y * height))
+    if area is not None and orientation == 1 and heic and area[0] < width and area[1] < height:
+        return area[0], area[1]
+    return None
