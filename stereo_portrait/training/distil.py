@@ -51,14 +51,18 @@ class Recipe:
 
 RECIPES = {
     "monocular": Recipe(phases=((2000, 256, 192), (1200, 384, 288))),
-    "subject": Recipe(phases=((2200, 256, 256), (500, 320, 320))),
+    "subject": Recipe(phases=((1300, 256, 256), (2800, 192, 192), (900, 256, 256))),
 }
+
+
+COMPOSITES = 0.5  # of the subject student's pictures
 
 
 class Pool:
     """Pictures and answers of one part ("train", "near", "far"), grouped by shape."""
 
     def __init__(self, folder: Path, task: str, part: str) -> None:
+        self.composites = COMPOSITES if task == "subject" else 0.0
         self.groups: list[tuple[np.ndarray, np.ndarray]] = []
         for path in sorted(folder.glob(f"{task}_{part}_*_images.npy")):
             answers = Path(str(path).replace("_images", "_answers"))
@@ -77,12 +81,45 @@ class Pool:
         for _ in range(size):
             images, said = same[draw.choice(len(same), p=sizes / sizes.sum())]
             index = int(draw.integers(len(images)))
-            picture, answer = resized(images[index], said[index], width, height)
+            picture, answer = images[index], said[index]
+            if draw.random() < self.composites:
+                other = int(draw.integers(len(images)))
+                picture, answer = composite(picture, answer, images[other], said[other], draw)
+            picture, answer = resized(picture, answer, width, height)
             if draw.random() < 0.5:
                 picture, answer = picture[:, ::-1], answer[:, ::-1]
             pictures.append(picture.astype(np.float32).transpose(2, 0, 1))
             answers.append(answer[None])
         return shaken(torch.from_numpy(np.stack(pictures)), draw), torch.from_numpy(np.stack(answers).copy())
+
+
+def composite(
+    subject: np.ndarray, mask: np.ndarray, other: np.ndarray, other_mask: np.ndarray, draw: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The subject cut out by its teacher's mask, moved and scaled, over a part of another photograph without a subject.
+
+    Gives the photograph back as it is where the cut-out would be doubtful or the other has no empty part.
+    """
+    mask, other_mask = mask.astype(np.float32), other_mask.astype(np.float32)
+    solid, doubtful = float((mask > 0.9).mean()), float(((mask > 0.2) & (mask < 0.9)).mean())
+    if not (0.03 < solid < 0.6) or doubtful > 0.35 * solid:
+        return subject, mask
+    size = subject.shape[0]
+    for _ in range(16):
+        side = int(size * draw.uniform(0.25, 0.7))
+        x, y = (int(draw.integers(0, size - side + 1)) for _ in range(2))
+        if other_mask[y : y + side, x : x + side].mean() < 0.05:
+            break
+    else:
+        return subject, mask
+    behind = cv2.resize(other[y : y + side, x : x + side], (size, size), interpolation=cv2.INTER_CUBIC)
+    grow = draw.uniform(0.6, 1.15)
+    turn = cv2.getRotationMatrix2D((size / 2, size / 2), draw.uniform(-12, 12), grow)
+    turn[:, 2] += draw.uniform(-0.15, 0.15, 2) * size
+    moved = cv2.warpAffine(subject, turn, (size, size), flags=cv2.INTER_LINEAR)
+    alpha = cv2.warpAffine(np.clip((mask - 0.3) / 0.5, 0, 1), turn, (size, size), flags=cv2.INTER_LINEAR)
+    joined = behind + (moved.astype(np.float32) - behind) * alpha[..., None]
+    return joined.astype(np.uint8), alpha
 
 
 def resized(picture: np.ndarray, answer: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,334 @@
+"""Is the subject where this rig can measure it? Decided per region by numbers, with the reasons in plain words.
+
+Three things go wrong with parallax. Too near: the subject's disparity lies above the search, the matcher pins pixels at
+the end of the range or finds nothing; a second search over a wider range settles most cases. Too far: subject and
+background differ by less than the matching's own error. Unreliable: rows that do not correspond, a view without tones,
+or two views that do not agree on enough of the picture. docs/fallback.md derives every threshold.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from stereo_portrait.core.capture import Mask, RectifiedPair
+from stereo_portrait.core.depth import DisparityMap, Flaw
+from stereo_portrait.core.errors import ConfigError
+from stereo_portrait.core.portrait import DepthDecision
+from stereo_portrait.fallback.measures import (
+    before_background,
+    clipped_share,
+    consistent_share,
+    disparity_sigma,
+    searched_overlap,
+    tone_span,
+    untrusted_regions,
+)
+
+FloatMap = NDArray[np.float32]
+CREDIBLE = 0.5  # rank correlation
+MatchAgain = Callable[[float, float], DisparityMap]
+
+
+@dataclass(frozen=True)
+class ParallaxSettings:
+    """Thresholds of the decision; docs/fallback.md says where each comes from."""
+
+    row_error_limit_px: float = 1.0
+    clipped_limit: float = 0.25
+    least_tones: float = 16.0
+    least_coverage: float = 0.5
+    least_subject_coverage: float = 0.6
+    pinned_limit: float = 0.01
+    untrusted_limit: float = 0.04
+    margin_sigmas: float = 4.0
+    least_margin_px: float = 0.75
+    least_share_in_front: float = 0.35
+    relative_step: float = 0.08
+    widest_share: float = 0.6
+    retry: bool = True
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("row_error_limit_px", 0.1, 100),
+            ("clipped_limit", 0.01, 1),
+            ("least_tones", 0, 255),
+            ("least_coverage", 0, 1),
+            ("least_subject_coverage", 0, 1),
+            ("pinned_limit", 0, 1),
+            ("untrusted_limit", 0, 1),
+            ("margin_sigmas", 0, 100),
+            ("least_margin_px", 0, 100),
+            ("least_share_in_front", 0, 1),
+            ("relative_step", 0, 1),
+            ("widest_share", 0.05, 0.95),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"parallax.{name} must be between {low} and {high}, found {value:g}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """The decision, the map it speaks of (a second search may have replaced the first), and where not to trust it."""
+
+    decision: DepthDecision
+    disparity: DisparityMap
+    distrusted: Mask  # (H, W) True where another source must speak; all False for use "stereo"
+
+
+@dataclass
+class _Case:
+    """What is collected on the way."""
+
+    reasons: list[str] = field(default_factory=list)
+    numbers: dict[str, float] = field(default_factory=dict)
+
+
+class ParallaxJudge:
+    """Decides between stereo, fused and monocular depth; see `ParallaxSettings`."""
+
+    def __init__(self, settings: ParallaxSettings | None = None) -> None:
+        self.settings = settings or ParallaxSettings()
+
+    def decide(
+        self,
+        measured: DisparityMap,
+        pair: RectifiedPair,
+        subject: FloatMap | None = None,
+        relative: FloatMap | None = None,
+        searched_px: tuple[float, float] | None = None,
+        match_again: MatchAgain | None = None,
+        blur_per_px: float | None = None,
+    ) -> Judgement:
+        """Judge a matched pair.
+
+        `subject`: (H, W) alpha of the subject, where somebody looked for it. `relative`: (H, W) relative inverse depth
+        of the left view, near is large. `searched_px`: lowest and highest disparity searched, None where the matcher
+        chose them itself. `match_again(low, high)` matches the same pair over other disparities. `blur_per_px`: blur
+        radius in pixels for each pixel of disparity, for the lens that is asked.
+        """
+        case = _Case()
+        if self._unusable(pair, case):
+            return self._nothing(measured, case)
+        measured, searched_px = self._second_look(measured, pair, searched_px, match_again, case)
+        overlap = searched_overlap(measured)
+        coverage = consistent_share(measured, overlap)
+        case.numbers["coverage"] = float(measured.measured.mean())
+        case.numbers["overlap_coverage"] = coverage
+        case.numbers["flat_share"] = float(((measured.flaws & Flaw.FLAT) > 0).mean())
+        if coverage < self.settings.least_coverage:
+            case.reasons.append(
+                f"unreliable: the two views agree on {coverage:.0%} of what both see (at least "
+                f"{self.settings.least_coverage:.0%} is needed); something moved, or the pictures are no pair"
+            )
+            return self._nothing(measured, case)
+        region = _subject_region(subject, relative, measured, overlap)
+        if self._too_far(measured, overlap, region, relative, blur_per_px, case):
+            return self._nothing(measured, case)
+        return self._by_region(measured, overlap, region, searched_px, case)
+
+    def _unusable(self, pair: RectifiedPair, case: _Case) -> bool:
+        s = self.settings
+        limit_px = s.row_error_limit_px * max(1.0, pair.rig.width_px / 1500)
+        if pair.row_error_px is not None:
+            case.numbers["row_error_px"] = pair.row_error_px
+            if pair.row_error_px > limit_px:
+                case.reasons.append(
+                    f"unreliable: rows disagree by {pair.row_error_px:.2f} px (limit {limit_px:.2g}); the rig has "
+                    "moved since it was calibrated"
+                )
+                return True
+        clipped = [clipped_share(view) for view in (pair.left, pair.right)]
+        tones = [tone_span(view) for view in (pair.left, pair.right)]
+        for side, share, span in zip(("left", "right"), clipped, tones, strict=True):
+            case.numbers[f"clipped_{side}"] = share
+            case.numbers[f"tones_{side}"] = span
+        worse = "left" if clipped[0] > clipped[1] or tones[0] < tones[1] else "right"
+        if abs(clipped[0] - clipped[1]) > s.clipped_limit:
+            case.reasons.append(
+                f"unreliable: {max(clipped):.0%} of the {worse} view is pure black or white, but {min(clipped):.0%} of "
+                "the other; its exposure is ruined"
+            )
+            return True
+        if min(tones) < s.least_tones <= max(tones) / 3:
+            case.reasons.append(
+                f"unreliable: the {worse} view spans {min(tones):.0f} grey levels, the other {max(tones):.0f}; its "
+                "exposure is ruined"
+            )
+            return True
+        return False
+
+    def _second_look(
+        self,
+        measured: DisparityMap,
+        pair: RectifiedPair,
+        searched_px: tuple[float, float] | None,
+        match_again: MatchAgain | None,
+        case: _Case,
+    ) -> tuple[DisparityMap, tuple[float, float] | None]:
+        """Search again, wider, where pixels pile up at the near end of the range or regions find no match.
+
+        The second answer is kept only if it explains more: fewer pinned pixels, or a third less of distrusted regions.
+        """
+        s = self.settings
+        pinned = _pinned(measured, searched_px)
+        piled = float(pinned.mean())
+        lost = float(untrusted_regions(measured, searched_overlap(measured), pinned).mean())
+        case.numbers |= {"pinned_share": piled, "untrusted_share": lost}
+        if searched_px is None or (piled <= s.pinned_limit and lost <= s.untrusted_limit):
+            return measured, searched_px
+        low, high = searched_px
+        if piled > s.pinned_limit:
+            case.reasons.append(
+                f"too near: {piled:.0%} of the picture is pinned at the end of the search ({high:.0f} px)"
+            )
+        widest = s.widest_share * pair.rig.width_px
+        if not s.retry or match_again is None or high >= widest:
+            return measured, searched_px
+        found, reach, still = measured, high, piled
+        while reach < widest and (reach == high or still > s.pinned_limit):
+            reach = min(widest, reach + max(high - low, 64.0))
+            found = match_again(low, reach)
+            pinned = _pinned(found, (low, reach))
+            still = float(pinned.mean())
+        left = float(untrusted_regions(found, searched_overlap(found), pinned).mean())
+        case.numbers |= {"retried_to_px": reach, "retried_pinned_share": still, "retried_untrusted_share": left}
+        settled = piled > s.pinned_limit >= still
+        if not settled and left > 0.67 * lost:
+            if piled > s.pinned_limit:
+                case.reasons.append(f"searching again up to {reach:.0f} px does not reach it either")
+            return measured, searched_px
+        if piled <= s.pinned_limit:
+            case.reasons.append(f"too near: {lost:.0%} of the picture finds no match below {high:.0f} px")
+        case.reasons.append(
+            f"searched again up to {reach:.0f} px: {left:.0%} without a trusted match instead of {lost:.0%}"
+        )
+        return found, (low, reach)
+
+    def _too_far(
+        self,
+        measured: DisparityMap,
+        overlap: Mask,
+        region: Mask | None,
+        relative: FloatMap | None,
+        blur_per_px: float | None,
+        case: _Case,
+    ) -> bool:
+        s = self.settings
+        usable = measured.measured & overlap
+        sigma_px = disparity_sigma(measured)
+        values = measured.disparity_px[usable]
+        span_px = float(np.subtract(*np.percentile(values, (98, 2)))) if values.size else 0.0
+        case.numbers |= {"disparity_sigma_px": sigma_px, "disparity_span_px": span_px}
+        least_px = max(s.least_margin_px, s.margin_sigmas * sigma_px)
+        case.numbers["least_margin_px"] = least_px
+        if blur_per_px is not None:
+            visible_px = float(np.hypot(*measured.disparity_px.shape)) / 1500
+            case.numbers |= {
+                "blur_error_px": abs(blur_per_px) * sigma_px,
+                "blur_span_px": abs(blur_per_px) * span_px,
+                "visible_blur_px": visible_px,
+            }
+        if span_px < 2 * least_px:
+            case.reasons.append(
+                f"too far: all of the picture lies within {span_px:.1f} px of disparity, which is no more than the "
+                f"error of measuring it ({sigma_px:.2f} px); near and far cannot be told apart by parallax"
+            )
+            return True
+        if region is None or relative is None:
+            return False
+        stands_px = before_background(np.where(usable, measured.disparity_px, np.float32(np.nan)), region)
+        if stands_px.size < 100:
+            return False
+        spread = float(np.subtract(*np.percentile(relative, (98, 2))))
+        seen = float(np.median(before_background(relative, region))) / max(spread, 1e-9)
+        in_front = float((stands_px > least_px).mean())
+        case.numbers |= {
+            "subject_margin_px": float(np.median(stands_px)),
+            "subject_margin_sigmas": float(np.median(stands_px)) / sigma_px,
+            "subject_share_in_front": in_front,
+            "subject_step_relative": seen,
+        }
+        if in_front < s.least_share_in_front and seen > s.relative_step:
+            case.reasons.append(
+                f"too far: {in_front:.0%} of the subject stands more than {least_px:.1f} px of disparity before its "
+                f"background (at least {s.least_share_in_front:.0%} is needed), yet the photo shows it in front"
+            )
+            return True
+        return False
+
+    def _by_region(
+        self,
+        measured: DisparityMap,
+        overlap: Mask,
+        region: Mask | None,
+        searched_px: tuple[float, float] | None,
+        case: _Case,
+    ) -> Judgement:
+        s = self.settings
+        pinned = _pinned(measured, searched_px)
+        distrusted = untrusted_regions(measured, overlap, pinned)
+        near_end = float(pinned.mean()) > s.pinned_limit
+        share = float(distrusted.mean())
+        case.numbers["distrusted_share"] = share
+        subject_coverage = 1.0
+        if region is not None and (region & overlap).any():
+            trusted = measured.measured & ~pinned & region & overlap
+            subject_coverage = float(trusted.sum() / (region & overlap).sum())
+            case.numbers["subject_coverage"] = subject_coverage
+            case.numbers["subject_pinned_share"] = float(pinned[region].mean())
+        weak_subject = subject_coverage < s.least_subject_coverage
+        if (near_end or weak_subject) and share > s.untrusted_limit:
+            if weak_subject:
+                case.reasons.append(
+                    f"the views agree on {subject_coverage:.0%} of the subject (at least "
+                    f"{s.least_subject_coverage:.0%} is needed)"
+                )
+            case.reasons.append(f"the order seen in the photo fills {share:.0%} of the picture, stereo keeps the rest")
+            return Judgement(DepthDecision("fused", tuple(case.reasons), case.numbers), measured, distrusted)
+        case.reasons.append(
+            f"stereo: the views agree on {case.numbers['overlap_coverage']:.0%} of what both see"
+            + (f" and on {subject_coverage:.0%} of the subject" if region is not None else "")
+        )
+        nowhere = np.zeros(distrusted.shape, np.bool_)
+        return Judgement(DepthDecision("stereo", tuple(case.reasons), case.numbers), measured, nowhere)
+
+    def _nothing(self, measured: DisparityMap, case: _Case) -> Judgement:
+        case.reasons.append("depth comes from the photo alone: right in order, without metres")
+        everywhere = np.ones(measured.disparity_px.shape, np.bool_)
+        return Judgement(DepthDecision("monocular", tuple(case.reasons), case.numbers), measured, everywhere)
+
+
+def _pinned(measured: DisparityMap, searched_px: tuple[float, float] | None) -> Mask:
+    """(H, W) True within the two nearest levels of the search: what lies beyond piles up there."""
+    if searched_px is None:
+        return np.zeros(measured.disparity_px.shape, np.bool_)
+    pinned: Mask = measured.measured & (measured.disparity_px >= searched_px[1] - 2.0)
+    return pinned
+
+
+def _subject_region(
+    subject: FloatMap | None, relative: FloatMap | None, measured: DisparityMap, overlap: Mask
+) -> Mask | None:
+    """The subject's mask if it is one; else the nearest quarter by the photo's own order, if that order is credible.
+
+    Credible: its rank correlation with the measured disparity of the other three quarters is at least 0.5.
+    """
+    if subject is not None:
+        region: Mask = subject > 0.5
+        if 0.01 < region.mean() < 0.8:
+            return region
+    if relative is None:
+        return None
+    near: Mask = relative > np.percentile(relative, 75)
+    rest = measured.measured & overlap & ~near
+    seen, known = relative[rest][::17], measured.disparity_px[rest][::17]
+    if seen.size < 100 or np.ptp(seen) == 0 or np.ptp(known) < 1.0:
+        return None
+    if not spearmanr(seen, known).statistic >= CREDIBLE:
+        return None
+    return cv2.morphologyEx(near.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
