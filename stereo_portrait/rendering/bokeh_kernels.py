@@ -189,6 +189,7 @@ def gather_over(  # type: ignore[no-untyped-def]
     top,
     radius,
     busy,
+    hides,
     sheet,
     levels,
     level_count,
@@ -212,6 +213,8 @@ def gather_over(  # type: ignore[no-untyped-def]
     for tile in range(first, last):
         y0, x0 = (tile // across) * TILE_PX, (tile % across) * TILE_PX
         y1, x1 = min(y0 + TILE_PX, height), min(x0 + TILE_PX, width)
+        if hides[(y0 + top) // TILE_PX, (x0 + left) // TILE_PX] > own:
+            continue
         least, most = np.float32(1e9), np.float32(0)
         for y in range(y0, y1):
             for x in range(x0, x1):
@@ -230,8 +233,10 @@ def gather_over(  # type: ignore[no-untyped-def]
         while level < level_count - 1 and least >= LEAST_LEVEL_RADIUS * 2 * (1 << level):
             level += 1
         step = 1
-        if level >= 2 and most - least < 0.35 * least:
-            step = 1 << (level - 1)
+        if level == 0 and least >= 4:
+            step = 2
+        elif level >= 1 and most - least < 0.35 * least:
+            step = 1 << level
         step = min(max(step, spacing if least > 2 * spacing else 1), TILE_PX // 2)
         nodes = TILE_PX // step + 1
         grid = np.zeros((nodes, nodes, 4), np.float32)
@@ -414,3 +419,40 @@ def spread_depth(first, last, blocks, known, depth):  # type: ignore[no-untyped-
             above = blocks[j, i, 0] + a * (blocks[j, i1, 0] - blocks[j, i, 0])
             below = blocks[j1, i, 0] + a * (blocks[j1, i1, 0] - blocks[j1, i, 0])
             depth[y, x] = above + b * (below - above)
+
+
+@numba.njit(nogil=True, cache=True)
+def tile_layers(first, last, index, flags, radius, least, most, widest):  # type: ignore[no-untyped-def]
+    """Farthest and nearest layer and the widest blur of every tile; a tile with mixed pixels counts as having layer 0."""
+    height, width = index.shape
+    for j in range(first, last):
+        for i in range(least.shape[1]):
+            low, high, size = index[j * TILE_PX, i * TILE_PX], index[j * TILE_PX, i * TILE_PX], np.float32(0)
+            for y in range(j * TILE_PX, min((j + 1) * TILE_PX, height)):
+                for x in range(i * TILE_PX, min((i + 1) * TILE_PX, width)):
+                    low = min(low, index[y, x])
+                    high = max(high, index[y, x])
+                    size = max(size, abs(radius[y, x]))
+                    if flags[y, x]:
+                        low = np.uint8(0)
+            least[j, i], most[j, i], widest[j, i] = low, high, size
+
+
+@numba.njit(nogil=True, cache=True)
+def hiding(first, last, least, most, reach, result):  # type: ignore[no-untyped-def]
+    """The layer that alone fills a tile and all tiles within the tile's own reach, else 0."""
+    rows, columns = least.shape
+    for j in range(first, last):
+        for i in range(columns):
+            own = least[j, i]
+            result[j, i] = 0
+            if own != most[j, i] or own == 0:
+                continue
+            space = int(reach[j, i]) // TILE_PX + 1
+            alone = True
+            for v in range(max(0, j - space), min(rows, j + space + 1)):
+                for u in range(max(0, i - space), min(columns, i + space + 1)):
+                    if least[v, u] != own or most[v, u] != own:
+                        alone = False
+            if alone:
+                result[j, i] = own

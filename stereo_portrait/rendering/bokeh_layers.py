@@ -47,10 +47,11 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
     if len(mixed.places):
         flags.ravel()[mixed.places] = 1
     light = np.zeros_like(linear)
+    hides = _hiding_layers(index, flags, radius, max(shape.high, shape.wide))
     covers: list[NDArray[np.uint8]] | None = [] if len(places) else None
     depths: list[Map] = []
     for own in range(cuts.count):
-        _lay(light, calm, radius, index, flags, mixed, cuts, own, shape, settings, covers, depths)
+        _lay(light, calm, radius, index, flags, mixed, cuts, own, shape, hides, covers, depths)
     if covers is not None:
         add_lamps(light, collected(linear, calm, places, lamp_radius, cuts.index(lamp_radius)), covers, depths, shape)
     return light
@@ -100,7 +101,7 @@ def divide(linear: Map, radius: Map, settings: "BokehSettings") -> tuple[Map, Cu
     alike = np.full(radius.shape, 9, np.uint8)
     jump = np.float32(LEAST_JUMP_PX)
     in_bands(edges.company, len(places), 9 * len(places), radius, places, jump, alike)
-    in_bands(edges.cover, len(places), 169 * len(places), linear, radius, alike, places, jump, edges.PRIORS, values)
+    in_bands(edges.cover, len(places), 85 * len(places), linear, radius, alike, places, cuts.at, jump, edges.PRIORS, values)
     near_index, far_index = cuts.index(values[:, 1]), cuts.index(values[:, 2])
     alpha = values[:, 0]
     real = (alpha >= 0) & (near_index != far_index)
@@ -120,7 +121,7 @@ def _lay(
     cuts: Cuts,
     own: int,
     shape: ApertureShape,
-    settings: "BokehSettings",
+    hides: NDArray[np.uint8],
     covers: list[NDArray[np.uint8]] | None,
     depths: list[Map],
 ) -> None:
@@ -183,6 +184,7 @@ def _lay(
         *place,
         depth,
         _cells(sheet[..., 3]),
+        hides,
         sheet,
         (*levels, *[levels[-1]] * (kernels.MOST_LEVELS - len(levels))),
         len(levels),
@@ -195,8 +197,20 @@ def _lay(
     )
 
 
+def _hiding_layers(index: NDArray[np.uint8], flags: NDArray[np.uint8], radius: Map, spread: float) -> NDArray[np.uint8]:
+    """For every tile the layer that covers it wholly, however it is blurred (0: none, or the farthest)."""
+    tile = kernels.TILE_PX
+    rows, columns = -(-index.shape[0] // tile), -(-index.shape[1] // tile)
+    least, most = np.empty((rows, columns), np.uint8), np.empty((rows, columns), np.uint8)
+    widest = np.empty((rows, columns), np.float32)
+    in_bands(kernels.tile_layers, rows, index.size, index, flags, radius, least, most, widest)
+    hides = np.empty((rows, columns), np.uint8)
+    kernels.hiding(0, rows, least, most, widest * np.float32(spread) + 3, hides)
+    return hides
+
+
 def _box(index: NDArray[np.uint8], radius: Map, own: int, spread: float) -> tuple[int, int, int, int] | None:
-    """(top, bottom, left, right) of all that a layer's blur can touch; None where the layer is empty."""
+    """(top, bottom, left, right) of all that a layer's blur can touch, from whole tiles; None for an empty layer."""
     height, width = radius.shape
     if own == 0:
         return 0, height, 0, width
@@ -207,9 +221,9 @@ def _box(index: NDArray[np.uint8], radius: Map, own: int, spread: float) -> tupl
     part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     space = int(np.abs(radius[part][inside[part]]).max() * spread) + 8
     return (
-        max(0, int(rows[0]) - space),
+        max(0, int(rows[0]) - space) // kernels.TILE_PX * kernels.TILE_PX,
         min(height, int(rows[-1]) + space + 1),
-        max(0, int(columns[0]) - space),
+        max(0, int(columns[0]) - space) // kernels.TILE_PX * kernels.TILE_PX,
         min(width, int(columns[-1]) + space + 1),
     )
 

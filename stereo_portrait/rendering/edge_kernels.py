@@ -54,7 +54,7 @@ def company(first, last, radius, places, least_jump, result):  # type: ignore[no
 
 
 @numba.njit(nogil=True, cache=True)
-def cover(first, last, linear, radius, alike, places, least_jump, tune, result):  # type: ignore[no-untyped-def]
+def cover(first, last, linear, radius, alike, places, cuts, least_jump, tune, result):  # type: ignore[no-untyped-def]
     """Coverage and both colours of every pixel in `places` (flat indices).
 
     Each side's colour is a Gaussian around its mean over a window; coverage a is the best of
@@ -77,7 +77,11 @@ def cover(first, last, linear, radius, alike, places, least_jump, tune, result):
             if near - far > least_jump:
                 away = reach
                 break
-        if away == 0:
+        apart = False
+        for cut in cuts:
+            if near > cut and far <= cut:
+                apart = True
+        if away == 0 or not apart:
             result[n, 0] = -1
             continue
         jump = near - far
@@ -85,7 +89,9 @@ def cover(first, last, linear, radius, alike, places, least_jump, tune, result):
         f0 = f1 = f2 = b0 = b1 = b2 = np.float32(0)
         ff = bb = fw = bw = np.float32(0)
         for j in range(max(0, y - SAMPLE_PX), min(height, y + SAMPLE_PX + 1)):
-            for i in range(max(0, x - SAMPLE_PX), min(width, x + SAMPLE_PX + 1)):
+            for i in range(x - SAMPLE_PX + (j - y + SAMPLE_PX) % 2, x + SAMPLE_PX + 1, 2):
+                if i < 0 or i >= width:
+                    continue
                 there = radius[j, i]
                 front = there > near - like
                 if not front and there > far + like:

@@ -30,7 +30,9 @@ class Lamps:
 
 def take_lamps(linear: Map, radius: Map) -> tuple[Map, NDArray[np.int64]]:
     """The picture with lamps replaced by their surroundings, and where they were (flat indices)."""
-    peak = linear.max(axis=2)
+    peak = np.maximum(np.maximum(linear[..., 0], linear[..., 1]), linear[..., 2])
+    if float(peak.max()) <= LAMP_ABOVE:
+        return linear, np.zeros(0, np.int64)
     core = (peak > LAMP_ABOVE) & (np.abs(radius) >= LEAST_RADIUS_PX)
     if not core.any():
         return linear, np.zeros(0, np.int64)
