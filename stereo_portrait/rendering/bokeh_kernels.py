@@ -6,6 +6,8 @@ Every output row (tile, lamp band) is written by one call alone, so results do n
 import numba
 import numpy as np
 
+numba.config.SLP_VECTORIZE = 1  # the four channels in one register: discs in 6 instead of 10
+
 TILE_PX = 32
 CELL_PX = 16
 BLOCK_PX = 4
@@ -16,8 +18,8 @@ LEAST_LEVEL_RADIUS = 4.0  # px of the pyramid level on which a disc is summed
 
 
 @numba.njit(nogil=True, cache=True)
-def pull(first, last, fine, fine_weight, coarse, coarse_weight):  # type: ignore[no-untyped-def]
-    """Halve: weighted means of 2 x 2 values (h, w, C) and whether any had weight."""
+def pull(first, last, fine, fine_weight, limit, coarse, coarse_weight):  # type: ignore[no-untyped-def]
+    """Halve: weighted means of 2 x 2 values (h, w, C), each at most `limit`, and whether any had weight."""
     _, width, channels = coarse.shape
     for y in range(first, last):
         for x in range(width):
@@ -30,7 +32,7 @@ def pull(first, last, fine, fine_weight, coarse, coarse_weight):  # type: ignore
                     if weight > 0:
                         total += weight
                         for c in range(channels):
-                            coarse[y, x, c] += weight * fine[j, i, c]
+                            coarse[y, x, c] += weight * min(fine[j, i, c], limit)
             if total > 0:
                 for c in range(channels):
                     coarse[y, x, c] /= total
@@ -101,37 +103,29 @@ def shape_mean(sums, at_x, at_y, radius, reach, high, scales, weights, eye_x, ey
         size = radius * scales[part]
         tall = size * high
         above, below = at_y - tall, at_y + tall
-        per_step = np.float32(steps / (2 * tall))
-        for row in range(max(0, int(np.floor(above))), min(rows, int(np.ceil(below)))):
+        first_row, end_row = max(0, int(np.floor(above))), min(rows, int(np.ceil(below)))
+        per_px = np.float32(steps) / (np.float32(2) * tall)
+        square = size * size
+        place = max(np.float32(0), (np.float32(first_row) - above) * per_px)
+        slot = min(int(place), steps - 1)
+        rest = place - slot
+        left_before = reach[slot, 0] + rest * (reach[slot + 1, 0] - reach[slot, 0])
+        right_before = reach[slot, 1] + rest * (reach[slot + 1, 1] - reach[slot, 1])
+        for row in range(first_row, end_row):
             top, bottom = max(np.float32(row), above), min(np.float32(row + 1), below)
-            if bottom <= top:
+            slice_px = bottom - top
+            if slice_px <= np.float32(1e-6):
                 continue
-            share = (bottom - top) * weights[part]
-            a = (top - above) * per_step
-            b = (bottom - above) * per_step
-            i, j = min(int(a), steps - 1), min(int(b), steps - 1)
-            fa, fb = a - i, b - j
-            span = np.float32(1) / ((b - a) * np.float32(2 * high / steps))
-            left = (
-                (
-                    reach[j, 0]
-                    + fb * (reach[j + 1, 0] - reach[j, 0])
-                    - reach[i, 0]
-                    - fa * (reach[i + 1, 0] - reach[i, 0])
-                )
-                * span
-                * size
-            )
-            right = (
-                (
-                    reach[j, 1]
-                    + fb * (reach[j + 1, 1] - reach[j, 1])
-                    - reach[i, 1]
-                    - fa * (reach[i + 1, 1] - reach[i, 1])
-                )
-                * span
-                * size
-            )
+            place = min((bottom - above) * per_px, np.float32(steps))
+            slot = min(int(place), steps - 1)
+            rest = place - slot
+            left_sum = reach[slot, 0] + rest * (reach[slot + 1, 0] - reach[slot, 0])
+            right_sum = reach[slot, 1] + rest * (reach[slot + 1, 1] - reach[slot, 1])
+            widen = square if slice_px > np.float32(0.9999) else square / slice_px
+            left = (left_sum - left_before) * widen
+            right = (right_sum - right_before) * widen
+            left_before, right_before = left_sum, right_sum
+            share = slice_px * weights[part]
             start, end = at_x - left, at_x + right
             if eye_x != 0 or eye_y != 0:
                 v = (np.float32(0.5) * (top + bottom) - at_y) / size - eye_y
@@ -236,7 +230,7 @@ def gather_over(  # type: ignore[no-untyped-def]
         if level == 0 and least >= 4:
             step = 2
         elif level >= 1 and most - least < 0.35 * least:
-            step = 1 << level
+            step = max(2, 1 << (level - 1))
         step = min(max(step, spacing if least > 2 * spacing else 1), TILE_PX // 2)
         nodes = TILE_PX // step + 1
         grid = np.zeros((nodes, nodes, 4), np.float32)
@@ -422,37 +416,30 @@ def spread_depth(first, last, blocks, known, depth):  # type: ignore[no-untyped-
 
 
 @numba.njit(nogil=True, cache=True)
-def tile_layers(first, last, index, flags, radius, least, most, widest):  # type: ignore[no-untyped-def]
-    """Farthest and nearest layer and the widest blur of every tile; a tile with mixed pixels counts as having layer 0."""
+def tile_layers(first, last, index, flags, radius, least, widest):  # type: ignore[no-untyped-def]
+    """Farthest layer seen in every tile (of a mixed pixel: flags - 1) and the tile's widest blur."""
     height, width = index.shape
     for j in range(first, last):
         for i in range(least.shape[1]):
-            low, high, size = index[j * TILE_PX, i * TILE_PX], index[j * TILE_PX, i * TILE_PX], np.float32(0)
+            low, size = np.uint8(255), np.float32(0)
             for y in range(j * TILE_PX, min((j + 1) * TILE_PX, height)):
                 for x in range(i * TILE_PX, min((i + 1) * TILE_PX, width)):
                     low = min(low, index[y, x])
-                    high = max(high, index[y, x])
                     size = max(size, abs(radius[y, x]))
-                    if flags[y, x]:
-                        low = np.uint8(0)
-            least[j, i], most[j, i], widest[j, i] = low, high, size
+                    if flags[y, x] > 0:
+                        low = min(low, np.uint8(flags[y, x] - 1))
+            least[j, i], widest[j, i] = low, size
 
 
 @numba.njit(nogil=True, cache=True)
-def hiding(first, last, least, most, reach, result):  # type: ignore[no-untyped-def]
-    """The layer that alone fills a tile and all tiles within the tile's own reach, else 0."""
+def hiding(first, last, least, reach, result):  # type: ignore[no-untyped-def]
+    """The farthest layer within every tile's reach: layers behind it are hidden there, however all is blurred."""
     rows, columns = least.shape
     for j in range(first, last):
         for i in range(columns):
-            own = least[j, i]
-            result[j, i] = 0
-            if own != most[j, i] or own == 0:
-                continue
             space = int(reach[j, i]) // TILE_PX + 1
-            alone = True
+            low = least[j, i]
             for v in range(max(0, j - space), min(rows, j + space + 1)):
                 for u in range(max(0, i - space), min(columns, i + space + 1)):
-                    if least[v, u] != own or most[v, u] != own:
-                        alone = False
-            if alone:
-                result[j, i] = own
+                    low = min(low, least[v, u])
+            result[j, i] = low

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Map = NDArray[np.float32]
 SHARP_BELOW_PX = 0.5
+FILL_LIMIT = 1.0  # linear light
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +46,7 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
     index = cuts.index(radius)
     flags = np.zeros(radius.shape, np.uint8)
     if len(mixed.places):
-        flags.ravel()[mixed.places] = 1
+        flags.ravel()[mixed.places] = mixed.far_index + 1
     light = np.zeros_like(linear)
     hides = _hiding_layers(index, flags, radius, max(shape.high, shape.wide))
     covers: list[NDArray[np.uint8]] | None = [] if len(places) else None
@@ -162,7 +163,7 @@ def _lay(
     _fill_depth(depth, depth_known)
     if own == 0:
         weight *= sheet[..., 3]  # the farthest layer goes on behind everything
-    fill(sheet, weight)
+    fill(sheet, weight, FILL_LIMIT)
     if own == 0:
         sheet[..., 3] = 1
     if covers is not None:
@@ -198,14 +199,15 @@ def _lay(
 
 
 def _hiding_layers(index: NDArray[np.uint8], flags: NDArray[np.uint8], radius: Map, spread: float) -> NDArray[np.uint8]:
-    """For every tile the layer that covers it wholly, however it is blurred (0: none, or the farthest)."""
+    """For every tile the farthest layer within its reach; each layer goes on beneath the next, so it hides all behind."""
     tile = kernels.TILE_PX
     rows, columns = -(-index.shape[0] // tile), -(-index.shape[1] // tile)
-    least, most = np.empty((rows, columns), np.uint8), np.empty((rows, columns), np.uint8)
-    widest = np.empty((rows, columns), np.float32)
-    in_bands(kernels.tile_layers, rows, index.size, index, flags, radius, least, most, widest)
+    least, widest = np.empty((rows, columns), np.uint8), np.empty((rows, columns), np.float32)
+    in_bands(kernels.tile_layers, rows, index.size, index, flags, radius, least, widest)
+    around = 2 * (int(widest.max() * spread) // tile + 1) + 1
+    reach = cv2.dilate(widest, np.ones((around, around), np.uint8)) * np.float32(spread) + np.float32(3)
     hides = np.empty((rows, columns), np.uint8)
-    kernels.hiding(0, rows, least, most, widest * np.float32(spread) + 3, hides)
+    kernels.hiding(0, rows, least, reach, hides)
     return hides
 
 

@@ -5,6 +5,7 @@ import numpy as np
 
 REACH_PX = 3  # how far from a depth edge coverage is estimated
 SAMPLE_PX = 6  # how far the colours of both sides are looked for
+MOSTLY_HIDDEN = 0.6  # coverage above which a pixel says too little about what is behind it
 PRIORS = np.array([0.15, 0.3, 0.02, 0.12, 0.0, 0.06], np.float32)
 LIKE_PX = 0.75  # radii closer than this (or a quarter of the jump) are the same side
 
@@ -212,6 +213,8 @@ def mix_in(places, values, near_index, far_index, own, left, top, full_width, sh
         elif far_index[n] == own:
             alpha = np.float32(1)
             first = 6
+            if values[n, 0] > MOSTLY_HIDDEN:
+                known = np.float32(0)
             depth[y, x] = values[n, 2]
             depth_weight[y, x] = np.uint8(1)
         elif far_index[n] > own:

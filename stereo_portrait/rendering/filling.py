@@ -9,8 +9,10 @@ from stereo_portrait.rendering.bands import in_bands
 Map = NDArray[np.float32]
 
 
-def fill(values: Map, weight: Map) -> None:
+def fill(values: Map, weight: Map, limit: float = float("inf")) -> None:
     """Push-pull: what has no weight becomes a smooth continuation of what has [1].
+
+    No value counts for more than `limit`, so that a lamp beside a hole does not fill it with glare.
 
     [1] Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.4.
     """
@@ -22,7 +24,7 @@ def fill(values: Map, weight: Map) -> None:
         rows, columns = (fine.shape[0] + 1) // 2, (fine.shape[1] + 1) // 2
         coarse = np.empty((rows, columns, fine.shape[2]), np.float32)
         coarse_weight = np.empty((rows, columns), np.float32)
-        in_bands(kernels.pull, rows, fine.size, fine, fine_weight, coarse, coarse_weight)
+        in_bands(kernels.pull, rows, fine.size, fine, fine_weight, np.float32(limit), coarse, coarse_weight)
         pyramid.append((coarse, coarse_weight))
     for (fine, fine_weight), (coarse, _) in zip(pyramid[-2::-1], pyramid[:0:-1], strict=True):
         in_bands(kernels.push, fine.shape[0], fine.size, coarse, fine, fine_weight)
