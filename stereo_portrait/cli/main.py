@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "calibrate": ("calibrate", "Pictures of a board become a rig, with a report on how good it is."),
     "target": ("target", "A calibration board to print."),
     "rig": ("rig", "Show, check or convert a rig file; mend one that has moved."),
+    "evaluate-blur": ("evaluate_blur", "Score lens blur against a ray-traced thin lens."),
     "doctor": ("doctor", "What works on this machine, and what to do about the rest."),
 }
 """Command name -> (module under stereo_portrait.cli holding a click command called `command`, one line of help)."""

@@ -6,7 +6,7 @@ Every output row (tile, lamp band) is written by one call alone, so results do n
 import numba
 import numpy as np
 
-numba.config.SLP_VECTORIZE = 1  # the four channels in one register: discs in 6 instead of 10
+numba.config.SLP_VECTORIZE = 1  # type: ignore[attr-defined]  # four channels in one register: 0.6 of the time
 
 TILE_PX = 32
 CELL_PX = 16

@@ -102,7 +102,9 @@ def divide(linear: Map, radius: Map, settings: "BokehSettings") -> tuple[Map, Cu
     alike = np.full(radius.shape, 9, np.uint8)
     jump = np.float32(LEAST_JUMP_PX)
     in_bands(edges.company, len(places), 9 * len(places), radius, places, jump, alike)
-    in_bands(edges.cover, len(places), 85 * len(places), linear, radius, alike, places, cuts.at, jump, edges.PRIORS, values)
+    in_bands(
+        edges.cover, len(places), 85 * len(places), linear, radius, alike, places, cuts.at, jump, edges.PRIORS, values
+    )
     near_index, far_index = cuts.index(values[:, 1]), cuts.index(values[:, 2])
     alpha = values[:, 0]
     real = (alpha >= 0) & (near_index != far_index)
@@ -199,7 +201,7 @@ def _lay(
 
 
 def _hiding_layers(index: NDArray[np.uint8], flags: NDArray[np.uint8], radius: Map, spread: float) -> NDArray[np.uint8]:
-    """For every tile the farthest layer within its reach; each layer goes on beneath the next, so it hides all behind."""
+    """For every tile the farthest layer within its reach: layers go on beneath each other, so it hides all behind."""
     tile = kernels.TILE_PX
     rows, columns = -(-index.shape[0] // tile), -(-index.shape[1] // tile)
     least, widest = np.empty((rows, columns), np.uint8), np.empty((rows, columns), np.float32)

@@ -10,7 +10,7 @@ Map = NDArray[np.float32]
 LEAST_JUMP_PX = 1.0  # smaller jumps of the blur radius are not worth a layer
 BINS = 512
 MOST_EDGES = 60_000
-SMALLEST_GAIN = 0.01  # of all jumps: what a further cut must add
+SMALLEST_GAIN = 0.025  # of all jumps: what a further cut must add
 
 
 @dataclass(frozen=True, slots=True, eq=False)
