@@ -174,7 +174,7 @@ def _find_chessboard(grey: Grey, size: tuple[int, int], thorough: bool) -> NDArr
     for extra in (0, cv2.CALIB_CB_EXHAUSTIVE) if thorough else (0,):
         found, points = cv2.findChessboardCornersSB(grey, size, flags=flags | extra)
         if found:
-            return _blended(grey, size, np.asarray(points, np.float64).reshape(-1, 2))
+            return _refined(grey, size, np.asarray(points, np.float64).reshape(-1, 2))
     if not thorough or min(grey.shape) < 60:
         return None
     found, points = cv2.findChessboardCorners(
@@ -185,14 +185,15 @@ def _find_chessboard(grey: Grey, size: tuple[int, int], thorough: bool) -> NDArr
     return _by_gradients(grey, size, np.asarray(points, np.float64).reshape(-1, 2))
 
 
-def _blended(grey: Grey, size: tuple[int, int], sectors_px: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of the sector fit, which follows long edges, and the gradient fit, which is local.
+def _refined(grey: Grey, size: tuple[int, int], sectors_px: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sector fit polished by gradients.
 
-    Their errors are nearly independent: on real sets the mean had the least reprojection error held out.
+    The sector fit's errors are shared by a whole view (0.02 px on drawn boards), which makes standard errors dishonest;
+    those of the gradient fit are independent and half as large. Where the two disagree by over 1.5 px, sectors win.
     """
     gradients_px = _by_gradients(grey, size, sectors_px)
-    agree = np.linalg.norm(gradients_px - sectors_px, axis=1) < 1.0
-    return np.where(agree[:, None], (gradients_px + sectors_px) / 2, sectors_px)
+    agree = np.linalg.norm(gradients_px - sectors_px, axis=1) < 1.5
+    return np.where(agree[:, None], gradients_px, sectors_px)
 
 
 def _by_gradients(grey: Grey, size: tuple[int, int], rough_px: NDArray[np.float64]) -> NDArray[np.float64]:

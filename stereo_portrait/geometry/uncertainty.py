@@ -12,6 +12,7 @@ from stereo_portrait.geometry.calibrate import Size, common_points, rectified_ra
 
 Array = NDArray[np.float64]
 GRID = (12, 9)
+WIDEST = 1.73  # tangent of 60 degrees: rectified pictures reach no farther
 MATCHING_SIGMA_PX = 0.25  # what a good matcher achieves
 
 
@@ -86,7 +87,7 @@ def grid_pixels(
     x, y = np.meshgrid(*((np.arange(c) + 0.5) / c * s - 0.5 for c, s in zip(GRID, left_size, strict=True)))
     left_px = np.stack([x.ravel(), y.ravel()], axis=1)
     rays = bundle.undistorted(left_px, fit.shared[:n], fisheye)
-    usable = np.isfinite(rays).all(axis=1) & (np.abs(rays).max(axis=1) < 4)
+    usable = np.isfinite(rays).all(axis=1) & (np.abs(rays).max(axis=1) < WIDEST)
     points_m = np.column_stack([np.where(usable[:, None], rays, 0), np.ones(len(rays))]) * distance_m
     right_px = bundle.project(points_m, fit.shared[-6:], fit.shared[n : 2 * n], fisheye)[0]
     inside = (right_px >= 0).all(axis=1) & (right_px <= np.array(right_size) - 1).all(axis=1)
