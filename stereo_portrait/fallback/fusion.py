@@ -26,6 +26,8 @@ TRIALS = 400
 TEST_LONG_PX = 128  # where the ways of filling are tried out
 TEST_SHIFTS = ((0.31, 0.0), (-0.31, 0.0), (0.0, 0.31), (0.0, -0.31), (0.4, 0.4), (-0.4, 0.4))  # of width and height
 BACKGROUND_MUST_BEAT = 0.85  # of the best other error: repeating the background knows nothing about what is hidden
+BEYOND_PULL = 0.02  # strong: the border of a subject that was cut off is background, its values must not travel far
+SMALL_SPAN = 0.3  # of the photo's relief
 GLOBAL = 0  # place of the plain fit among the ways
 SOLVE_LONG_PX = 640  # the correction is smooth: it is solved at this size and brought back
 
@@ -105,12 +107,19 @@ class Fusion:
         return Fit(scale, shift, inliers, float(np.median(wrong)), reason)
 
     def fill(
-        self, measured: DisparityMap, distrusted: Mask, relative: FloatMap, trust_relative: FloatMap | None = None
+        self,
+        measured: DisparityMap,
+        distrusted: Mask,
+        relative: FloatMap,
+        trust_relative: FloatMap | None = None,
+        beyond: Mask | None = None,
+        beyond_px: float = 0.0,
     ) -> tuple[DisparityMap, Fit]:
         """The map with `distrusted` and unknown pixels filled from the photo's order, flagged FILLED.
 
         Pixels that the matcher filled from the background (occlusions) stay as they are unless distrusted. A fit that
-        cannot be believed leaves the map as it was; `Fit.reason` says why.
+        cannot be believed leaves the map as it was; `Fit.reason` says why. Where the search ended before the scene did,
+        `beyond` marks pixels whose disparity is at least `beyond_px`: the fit is steepened until it respects that.
         """
         s = self.settings
         target = distrusted | ~measured.known
@@ -119,10 +128,23 @@ class Fusion:
         fit = self.fit(relative, measured.disparity_px, weight)
         if not fit.good or not target.any():
             return measured, fit
-        joined = self._best(relative, measured.disparity_px, weight, target, fit)
+        if beyond is None and _extrapolates(relative, weight > 0, target):
+            return measured, replace(fit, reason="what stereo measured is too flat to give the rest a scale")
+        steeper = (
+            None if beyond is None else _steepened(fit, relative, measured.disparity_px, weight > 0, beyond, beyond_px)
+        )
+        if steeper is not None:
+            guess = (steeper.scale * relative + steeper.shift_px).astype(np.float32)
+            known = measured.known & ~target
+            correction = np.where(known, measured.disparity_px - guess, np.float32(0)).astype(np.float32)
+            joined = guess + continued([correction], known, target, BEYOND_PULL)[0]
+            fit = steeper
+        else:
+            joined = self._best(relative, measured.disparity_px, weight, target, fit)
         low, high = np.percentile(measured.disparity_px[trusted], (0.5, 99.5))
-        reach = 0.5 * (high - low)
-        joined = np.clip(joined, low - reach, None)
+        high = max(float(high), beyond_px)
+        reach = high - low
+        joined = np.clip(joined, low - 0.5 * reach, high + 2.0 * reach)
         disparity = np.where(target, joined, measured.disparity_px).astype(np.float32)
         trust = np.full(target.shape, s.confidence * fit.inliers, np.float32)
         if trust_relative is not None:
@@ -247,6 +269,29 @@ def _robust_line(m: NDArray, d: NDArray, w: NDArray, draw: np.random.Generator, 
         robust = w * np.clip(1 - (wrong / width) ** 2, 0, None) ** 2
         scale, shift = _weighted_line(m, d, robust, scale, shift)
     return scale, shift
+
+
+def _extrapolates(relative: FloatMap, trusted: Mask, target: Mask) -> bool:
+    """True where most of the target lies outside the relief that the trusted pixels span, and that span is small."""
+    low, high = np.percentile(relative[trusted], (2, 98))
+    whole = float(np.subtract(*np.percentile(relative, (98, 2))))
+    outside = float(((relative[target] < low) | (relative[target] > high)).mean())
+    return bool(outside > 0.5 and high - low < SMALL_SPAN * whole)
+
+
+def _steepened(
+    fit: Fit, relative: FloatMap, disparity_px: FloatMap, trusted: Mask, beyond: Mask, beyond_px: float
+) -> Fit | None:
+    """The line through the middle of the trusted pixels on which three quarters of `beyond` reach `beyond_px`; None
+    where the fit does so already, or where the photo does not show them nearer than the trusted ones."""
+    if beyond.sum() < LEAST_PIXELS:
+        return None
+    middle, middle_px = float(np.median(relative[trusted])), float(np.median(disparity_px[trusted]))
+    seen = float(np.percentile(relative[beyond], 25))
+    if seen <= middle or fit.scale * seen + fit.shift_px >= beyond_px:
+        return None
+    scale = (beyond_px - middle_px) / (seen - middle)
+    return Fit(scale, middle_px - scale * middle, fit.inliers, fit.error_px, "")
 
 
 def _plane(values: FloatMap, weight: FloatMap) -> FloatMap:

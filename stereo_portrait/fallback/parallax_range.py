@@ -78,6 +78,8 @@ class Judgement:
     decision: DepthDecision
     disparity: DisparityMap
     distrusted: Mask  # (H, W) True where another source must speak; all False for use "stereo"
+    beyond: Mask | None = None  # (H, W) True where the true disparity is at least `beyond_px`: the search ended there
+    beyond_px: float = 0.0
 
 
 @dataclass
@@ -289,7 +291,10 @@ class ParallaxJudge:
                     f"{s.least_subject_coverage:.0%} is needed)"
                 )
             case.reasons.append(f"the order seen in the photo fills {share:.0%} of the picture, stereo keeps the rest")
-            return Judgement(DepthDecision("fused", tuple(case.reasons), case.numbers), measured, distrusted)
+            decision = DepthDecision("fused", tuple(case.reasons), case.numbers)
+            if near_end and searched_px is not None:
+                return Judgement(decision, measured, distrusted, pinned, searched_px[1])
+            return Judgement(decision, measured, distrusted)
         case.reasons.append(
             f"stereo: the views agree on {case.numbers['overlap_coverage']:.0%} of what both see"
             + (f" and on {subject_coverage:.0%} of the subject" if region is not None else "")

@@ -75,7 +75,12 @@ class Fallback:
             return Answer(judgement.disparity.to_depth("stereo"), judgement.disparity, decision)
         if decision.use == "fused":
             filled, fit = self.fusion.fill(
-                judgement.disparity, judgement.distrusted, considered.relative, considered.relative_confidence
+                judgement.disparity,
+                judgement.distrusted,
+                considered.relative,
+                considered.relative_confidence,
+                judgement.beyond,
+                judgement.beyond_px,
             )
             measured = decision.measured | {"fit_inliers": fit.inliers, "fit_scale": fit.scale}
             if np.isfinite(fit.error_px):

@@ -51,7 +51,7 @@ class Recipe:
 
 RECIPES = {
     "monocular": Recipe(phases=((2000, 256, 192), (1200, 384, 288))),
-    "subject": Recipe(phases=((1300, 256, 256), (2800, 192, 192), (900, 256, 256))),
+    "subject": Recipe(phases=((1300, 256, 256), (2300, 192, 192), (800, 256, 256))),
 }
 
 
