@@ -5,7 +5,7 @@ import numpy as np
 
 from stereo_portrait.core.capture import Image
 
-COARSE_WIDTH_PX = 320
+COARSE_WIDTH_PX = 256
 WIDEST_SHARE = 0.45  # of the picture's width: beyond it two pictures barely overlap
 MARGIN_SHARE = 0.12
 MARGIN_PX = 4

@@ -31,9 +31,9 @@ class SgbmSettings:
     max_disparity_px: int | None = None
     block_px: int = 3
     small_jump_cost: int = 6
-    large_jump_cost: int = 64
+    large_jump_cost: int = 48
     prefilter_cap: int = 31
-    uniqueness_percent: int = 5
+    uniqueness_percent: int = 2
     speckle_px: int = 50
     speckle_range_px: float = 1.0
     left_right_limit_px: float = 1.0

@@ -21,7 +21,7 @@ class WeightedMedianSettings:
     """Window and colour tolerance."""
 
     radius_px: int = 6
-    colour_sigma: float = 6.0
+    colour_sigma: float = 8.0
     edge_step_px: float = 1.0
     filled_weight: float = 0.4
     least_change_px: float = 1.0
@@ -46,7 +46,7 @@ class WeightedMedianRefiner:
 
     Small changes are not made: they would flatten slanted surfaces.
     Source: Ma et al., "Constant Time Weighted Median Filtering for Stereo Matching and Beyond", ICCV 2013; here only
-    where the window spans more than `edge_step_px` or the pixel was filled, which is where it changes anything.
+    where the window holds a step of more than `edge_step_px` or the pixel was filled: elsewhere it changes nothing.
     """
 
     def __init__(self, settings: WeightedMedianSettings | None = None) -> None:
@@ -62,20 +62,25 @@ class WeightedMedianRefiner:
         table = np.exp(-((np.arange(3 * 255 + 1) / (3 * s.colour_sigma)) ** 2) / 2).astype(np.float32)
         filled = (disparity.flaws & Flaw.FILLED) > 0
         for _ in range(s.passes):
-            where = disparity.known & (_uneven(found, s.radius_px, s.edge_step_px) | filled)
+            where = disparity.known & (_near_jumps(found, s.radius_px, s.edge_step_px) | filled)
             median = _median(found, guide, trust, where, table, s.radius_px)
             changed = filled | (np.abs(median - found) > s.least_change_px)
             found = np.where(changed, median, found).astype(np.float32)
         return replace(disparity, disparity_px=found)
 
 
-def _uneven(disparity_px: NDArray[np.float32], radius_px: int, step_px: float) -> NDArray[np.bool_]:
-    kernel = np.ones((2 * radius_px + 1,) * 2, np.uint8)
-    known = ~np.isnan(disparity_px)
-    high = cv2.dilate(np.where(known, disparity_px, np.float32(-1e6)), kernel)
-    low = cv2.erode(np.where(known, disparity_px, np.float32(1e6)), kernel)
-    uneven: NDArray[np.bool_] = (high - low) > step_px
-    return uneven
+def _near_jumps(disparity_px: NDArray[np.float32], radius_px: int, step_px: float) -> NDArray[np.bool_]:
+    """(H, W) True where a step > step_px between 4-neighbours, or the rim of a hole, lies inside the window."""
+    values = np.where(np.isnan(disparity_px), np.float32(-1e6), disparity_px)
+    jumps = np.zeros(values.shape, np.uint8)
+    across = np.abs(np.diff(values, axis=1)) > step_px
+    down = np.abs(np.diff(values, axis=0)) > step_px
+    jumps[:, :-1] |= across
+    jumps[:, 1:] |= across
+    jumps[:-1] |= down
+    jumps[1:] |= down
+    near: NDArray[np.bool_] = cv2.dilate(jumps, np.ones((2 * radius_px + 1,) * 2, np.uint8)) > 0
+    return near
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
