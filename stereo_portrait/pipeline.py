@@ -9,16 +9,20 @@ import numpy as np
 
 from stereo_portrait import __version__
 from stereo_portrait.config import Settings
-from stereo_portrait.core.capture import Photo, StereoPair
-from stereo_portrait.core.depth import DepthMap, Flaw
-from stereo_portrait.core.errors import ConfigError, InputError
+from stereo_portrait.core.capture import Photo, RectifiedPair, StereoPair
+from stereo_portrait.core.depth import DepthMap, DisparityMap, Flaw
+from stereo_portrait.core.errors import ConfigError, InputError, WeightsError
 from stereo_portrait.core.portrait import DepthDecision, DepthEstimate, PortraitResult
 from stereo_portrait.core.rig import RectifiedRig, RigCalibration
+from stereo_portrait.fallback.fusion import Fusion
 from stereo_portrait.fallback.monocular import MonocularDepth
+from stereo_portrait.fallback.parallax_range import ParallaxJudge
+from stereo_portrait.fallback.stage import Answer, Fallback
 from stereo_portrait.fallback.subject import Subject, SubjectFinder
 from stereo_portrait.geometry.rectify import RectifySettings, rectify
 from stereo_portrait.geometry.row_error import RowError, measure_row_error
 from stereo_portrait.matching import MATCHERS, Matcher
+from stereo_portrait.matching.sgbm import SgbmMatcher
 from stereo_portrait.refinement import REFINERS, Refiner
 from stereo_portrait.rendering import RENDERERS, Renderer
 from stereo_portrait.rendering.focus import FocusSettings, choose_focus
@@ -61,6 +65,7 @@ class Stages:
     renderer: Renderer
     monocular: MonocularDepth
     subjects: SubjectFinder
+    fallback: Fallback
     rectify: RectifySettings
     focus: FocusSettings
     lens: LensSettings
@@ -78,12 +83,15 @@ def stages_of(
     Raises:
         ConfigError: a name that is not registered.
     """
+    monocular = MonocularDepth(settings["monocular"])
+    outline = SubjectFinder(replace(settings["subject"], matting="none"))  # the decision needs no hair
     return Stages(
         _made(MATCHERS, matcher, settings, "matcher"),
         _made(REFINERS, refiner, settings, "refiner"),
         _made(RENDERERS, renderer, settings, "renderer"),
-        MonocularDepth(settings["monocular"]),
+        monocular,
         SubjectFinder(settings["subject"]),
+        Fallback(ParallaxJudge(settings["parallax"]), Fusion(settings["fusion"]), monocular, outline),
         settings["rectify"],
         settings["focus"],
         settings["lens"],
@@ -98,9 +106,9 @@ def _made(registry: Mapping[str, tuple[str | None, Any]], name: str, settings: S
 
 
 def estimate_from_pair(
-    pair: StereoPair, rig: RigCalibration | RectifiedRig, stages: Stages, watch: Watch
+    pair: StereoPair, rig: RigCalibration | RectifiedRig, stages: Stages, watch: Watch, fall_back: bool = True
 ) -> DepthEstimate:
-    """A stereo pair -> depth on the rectified left view.
+    """A stereo pair -> depth on the rectified left view; without `fall_back`, stereo alone whatever it is worth.
 
     Raises:
         RigError: the rig does not fit the pictures.
@@ -116,16 +124,43 @@ def estimate_from_pair(
     rectified = replace(rectified, row_error_px=rows.median_px)
     measured = watch("measured", stages.matcher.match(rectified))
     refined = watch("refined", stages.refiner.refine(measured, rectified))
-    depth = refined.to_depth()
+    warnings = _warnings(rows, stages.row_error_limit_px)
+    answer = Answer(refined.to_depth(), refined, DepthDecision("stereo", ("stereo as asked",)))
+    if fall_back:
+        try:
+            answer = watch("decision", _considered(refined, rectified, stages))
+        except WeightsError as error:
+            warnings = (*warnings, f"the depth was not judged, for want of a network: {error}")
+    decision = replace(answer.decision, measured={**_measured(answer.depth, rows), **answer.decision.measured})
     return DepthEstimate(
         photo=rectified.left,
-        depth=depth,
-        decision=DepthDecision("stereo", ("stereo as asked",), _measured(depth, rows)),
+        depth=answer.depth,
+        decision=decision,
         name=pair.name,
-        disparity=refined,
+        disparity=answer.disparity,
         metadata=pair.metadata,
-        warnings=_warnings(rows, stages.row_error_limit_px),
+        warnings=warnings,
     )
+
+
+def _considered(refined: DisparityMap, pair: RectifiedPair, stages: Stages) -> Answer:
+    """What the fallback makes of a measured map: stereo, stereo joined with the photo's own order, or the latter."""
+    matcher = stages.matcher
+    searched_px = None
+    match_again = None
+    if isinstance(matcher, SgbmMatcher):
+        low_px, high_px = matcher.settings.min_disparity_px, matcher.settings.max_disparity_px
+        searched_px = (float(low_px), float(high_px)) if low_px is not None and high_px is not None else None
+
+        def match_again(low: float, high: float) -> DisparityMap:
+            again = replace(matcher.settings, min_disparity_px=int(low), max_disparity_px=int(np.ceil(high)))
+            return stages.refiner.refine(type(matcher)(again).match(pair), pair)
+
+    rig = pair.rig
+    lens = stages.lens.model()
+    per_px = lens.blur_px_per_inverse_m(float("inf"), rig.width_px) / 2 / (rig.focal_px * rig.baseline_m)
+    considered = stages.fallback.decide(refined, pair, searched_px, match_again, per_px)
+    return stages.fallback.apply(considered)
 
 
 def estimate_from_sensor(

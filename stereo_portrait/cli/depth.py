@@ -7,11 +7,12 @@ import click
 
 from stereo_portrait.cli.frame import Talk, common_options
 from stereo_portrait.cli.inputs import input_options
-from stereo_portrait.cli.work import run_jobs
+from stereo_portrait.cli.work import METHODS, run_jobs
 
 
 @click.command(epilog="Example: stereo-portrait depth left.png right.png --rig calib.txt --refiner wls -o out")
 @input_options
+@click.option("--method", type=click.Choice(METHODS[:4]), default="auto", show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
 @common_options
 def command(talk: Talk, output: Path, **options: Any) -> int:

@@ -129,6 +129,9 @@ def run_job(
         advance("written")
     for warning in estimate.warnings:
         talk.warn(f"{job.name}: {warning}")
+    if estimate.decision.use != "stereo" or method != "auto":
+        for reason in estimate.decision.reasons:
+            talk.say(f"{job.name}: {reason}")
     return {**report, "folder": str(folder)}
 
 
@@ -153,7 +156,7 @@ def _estimate(job: Job, stages: "Stages", watch: "Watch", method: str) -> "Depth
     if method == "stereo" or (method == "auto" and job.pair is not None):
         if job.pair is None or job.rig is None:
             raise InputError(f"--method stereo needs two views and a rig; '{job.name}' is one photo")
-        return pipeline.estimate_from_pair(job.pair, job.rig, stages, watch)
+        return pipeline.estimate_from_pair(job.pair, job.rig, stages, watch, fall_back=method == "auto")
     if method == "sensor" or (method == "auto" and job.depth is not None):
         if job.depth is None:
             raise InputError(f"--method sensor needs the photo's depth (--depth FILE); '{job.name}' has none")

@@ -235,8 +235,13 @@ def _charuco_edge_width(grey: Grey, board: Board, ids: NDArray[np.intp], points_
 def seen_size(grey: Grey) -> tuple[int, int] | None:
     """Inner corners of whatever chessboard is in the picture, to tell people what they may have meant."""
     flags = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_LARGER | cv2.CALIB_CB_EXHAUSTIVE
-    found, _, meta = cv2.findChessboardCornersSBWithMeta(grey, (3, 3), flags)
-    return (int(meta.shape[1]), int(meta.shape[0])) if found else None
+    for sigma in (0.0, 1.0, 2.0):  # the detector misses a board now and then; a softer copy is another try
+        cv2.setRNGSeed(1)
+        soft = cv2.GaussianBlur(grey, (0, 0), sigma) if sigma else grey
+        found, _, meta = cv2.findChessboardCornersSBWithMeta(soft, (3, 3), flags)
+        if found:
+            return int(meta.shape[1]), int(meta.shape[0])
+    return None
 
 
 def looks_mirrored(grey: Grey, board: Board) -> bool:

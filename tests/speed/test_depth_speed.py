@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from stereo_portrait.evaluation.methods import opencv_default
+from stereo_portrait.evaluation.peers import opencv_default
 from stereo_portrait.matching.fill import filled_from_background
 from stereo_portrait.matching.sgbm import SgbmMatcher, SgbmSettings
 from stereo_portrait.refinement import REFINERS
@@ -30,7 +30,7 @@ def test_depth_stages_beside_bare_sgbm() -> None:
     scene = builtin_scene()
     megapixels = scene.truth_disparity_px.size / 1e6
     settings = SgbmSettings(min_disparity_px=0, max_disparity_px=80)
-    bare = best_ms(lambda: opencv_default(scene))
+    bare = best_ms(lambda: opencv_default(scene.pair, 80))
     holey = SgbmMatcher(SgbmSettings(min_disparity_px=0, max_disparity_px=80, fill=False)).match(scene.pair)
     full = SgbmMatcher(settings).match(scene.pair)
     rows = {
