@@ -25,6 +25,9 @@ def lens_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
             click.option("--method", type=click.Choice(METHODS), default="auto", show_default=True),
+            click.option(
+                "--model", help="Network for one photo: a name of `models list`, or an .onnx file with its contract."
+            ),
             click.option("--focus", help="auto, X,Y (pixels) or 1.8m.  [default: auto]"),
             click.option("--f-number", type=float, help="Smaller is more blur.  [default: 1.8]"),
             click.option("--focal-length-mm", type=float, help="[default: 50]"),
@@ -44,6 +47,9 @@ def settings_of(talk: Talk, options: dict[str, Any]) -> "Settings":
         shorthand.append(f"lens.max_blur_px={options['max_blur_px']}")
     if options.get("focus") is not None:
         shorthand.append(f"focus.at='{options['focus']}'")
+    if options.get("model") is not None:
+        section = "subject" if options.get("method") == "segment" else "monocular"
+        shorthand.append(f"{section}.network='{options['model']}'")
     if options.get("resize_rig"):
         shorthand.append("rectify.resize_rig=true")
     return dataclasses.replace(talk, overrides=(*talk.overrides, *shorthand)).settings()
