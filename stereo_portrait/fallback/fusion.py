@@ -25,7 +25,7 @@ LEAST_PIXELS = 200
 TRIALS = 400
 TEST_LONG_PX = 128  # where the ways of filling are tried out
 TEST_SHIFTS = ((0.31, 0.0), (-0.31, 0.0), (0.0, 0.31), (0.0, -0.31), (0.4, 0.4), (-0.4, 0.4))  # of width and height
-BACKGROUND_MUST_BEAT = 0.85  # of the best other error: repeating the background knows nothing about what is hidden
+BACKGROUND_MUST_BEAT = 1.0  # of the best other error: repeating the background knows nothing about what is hidden
 BEYOND_PULL = 0.02  # strong: the border of a subject that was cut off is background, its values must not travel far
 SMALL_SPAN = 0.3  # of the photo's relief
 GLOBAL = 0  # place of the plain fit among the ways
@@ -37,7 +37,7 @@ class FusionSettings:
     """When a fit is believed, how local it may be, how trusted its values are."""
 
     inlier_share: float = 0.12
-    least_inliers: float = 0.5
+    least_inliers: float = 0.35
     local_share: float = 0.15
     local_tie: float = 0.05
     pull: float = 0.0004
@@ -256,7 +256,8 @@ def _robust_line(m: NDArray, d: NDArray, w: NDArray, draw: np.random.Generator, 
     shifts = sd[first][apart] - scales * sm[first][apart]
     start = _weighted_line(m, d, w, 0.0, float(np.median(d)))
     scales, shifts = np.append(scales, start[0]), np.append(shifts, start[1])
-    rising = scales > 0
+    least = limit / max(float(np.ptp(m)), 1e-9)  # a line that stays within the tolerance explains nothing
+    rising = scales > least
     if not rising.any():
         return start
     scales, shifts = scales[rising], shifts[rising]
@@ -265,9 +266,12 @@ def _robust_line(m: NDArray, d: NDArray, w: NDArray, draw: np.random.Generator, 
     scale, shift = float(scales[best]), float(shifts[best])
     for _ in range(10):
         wrong = d - (scale * m + shift)
-        width = min(3 * limit, 4.685 * 1.4826 * float(np.median(np.abs(wrong))) + 1e-6)
+        width = float(np.clip(4.685 * 1.4826 * np.median(np.abs(wrong)), 0.2 * limit, 3 * limit))
         robust = w * np.clip(1 - (wrong / width) ** 2, 0, None) ** 2
-        scale, shift = _weighted_line(m, d, robust, scale, shift)
+        closer = _weighted_line(m, d, robust, scale, shift)
+        if closer[0] <= least:
+            break
+        scale, shift = closer
     return scale, shift
 
 

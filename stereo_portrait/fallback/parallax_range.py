@@ -149,14 +149,15 @@ class ParallaxJudge:
         for side, share, span in zip(("left", "right"), clipped, tones, strict=True):
             case.numbers[f"clipped_{side}"] = share
             case.numbers[f"tones_{side}"] = span
-        worse = "left" if clipped[0] > clipped[1] or tones[0] < tones[1] else "right"
         if abs(clipped[0] - clipped[1]) > s.clipped_limit:
+            worse = "left" if clipped[0] > clipped[1] else "right"
             case.reasons.append(
                 f"unreliable: {max(clipped):.0%} of the {worse} view is pure black or white, but {min(clipped):.0%} of "
                 "the other; its exposure is ruined"
             )
             return True
         if min(tones) < s.least_tones <= max(tones) / 3:
+            worse = "left" if tones[0] < tones[1] else "right"
             case.reasons.append(
                 f"unreliable: the {worse} view spans {min(tones):.0f} grey levels, the other {max(tones):.0f}; its "
                 "exposure is ruined"

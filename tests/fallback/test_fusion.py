@@ -40,7 +40,7 @@ def test_scale_and_shift_are_recovered_from_half_wrong_measurements(scale: float
     disparity = scale * m + shift
     draw = np.random.default_rng(1)
     wrong = draw.random(m.shape) < 0.3
-    disparity[wrong] = draw.uniform(shift - 20, shift + scale + 20, int(wrong.sum()))
+    disparity[wrong] = draw.uniform(shift - scale, shift + 2 * scale, int(wrong.sum()))
     fit = Fusion().fit(m, disparity.astype(np.float32), np.ones_like(m))
     assert fit.good
     assert fit.scale == pytest.approx(scale, rel=0.03)
