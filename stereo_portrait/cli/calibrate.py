@@ -12,6 +12,7 @@ from stereo_portrait.core.errors import CalibrationError
 
 @click.command()
 @click.option("--left", "left_glob", metavar="GLOB", help="Left pictures, quoted: 'shots/left_*.png'.")
+@click.option("--source", metavar="SOURCE", help="Guided capture: uvc:0,1, video:LEFT,RIGHT or folder:DIR.")
 @click.option("--right", "right_glob", metavar="GLOB", help="Right pictures.")
 @click.option(
     "--board", "spec", required=True, metavar="SPEC", help="chessboard:9x6:25mm or charuco:11x8:25mm:19mm:DICT"
@@ -23,6 +24,11 @@ from stereo_portrait.core.errors import CalibrationError
 @click.option(
     "--keep", type=click.Path(path_type=Path), help="With --source: also keep the taken views in this folder."
 )
+@click.option("--target-row-px", type=float, default=0.05, show_default=True, help="With --source: stop below this.")
+@click.option(
+    "--http", "port", type=click.IntRange(0, 65535), help="With --source: show it in the browser on this port."
+)
+@click.option("--headless", is_flag=True, help="With --source: show nothing.")
 @common_options
 def command(talk: Talk, spec: str, output: Path, **options: Any) -> None:
     """Calibrate two cameras from pictures of a printed board.
@@ -35,10 +41,14 @@ def command(talk: Talk, spec: str, output: Path, **options: Any) -> None:
     board = parse_board(spec)
     if output.is_dir():
         raise CalibrationError(f"-o names the folder {output}; name a file, for example {output}/rig.yaml")
-    if options["left_glob"] and options["right_glob"]:
+    if options["source"] is not None:
+        if options["left_glob"] or options["right_glob"]:
+            raise CalibrationError("give --source, or --left and --right, not both")
+        sightings, load = _guided(talk, board, options)
+    elif options["left_glob"] and options["right_glob"]:
         sightings, load = _from_files(talk, board, options)
     else:
-        raise CalibrationError("give the pictures: --left 'GLOB' --right 'GLOB'")
+        raise CalibrationError("give the pictures: --left 'GLOB' --right 'GLOB', or --source for guided capture")
     _finish(talk, sightings, load, board, output, options)
 
 
@@ -65,6 +75,20 @@ def _from_files(talk: Talk, board: Any, options: dict[str, Any]) -> tuple[Any, A
 def _matching(pattern: str) -> list[Path]:
     """Files that match; the pattern may be absolute, which Path.glob does not take."""
     return sorted(Path(p) for p in glob.glob(pattern, recursive=True))  # noqa: PTH207
+
+
+def _guided(talk: Talk, board: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+    from stereo_portrait.geometry.guided_capture import capture
+
+    return capture(
+        options["source"],
+        board,
+        target_row_px=options["target_row_px"],
+        keep=options["keep"],
+        port=options["port"],
+        headless=options["headless"],
+        say=talk.say,
+    )
 
 
 def _finish(talk: Talk, sightings: Any, load: Any, board: Any, output: Path, options: dict[str, Any]) -> None:
