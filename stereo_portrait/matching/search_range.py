@@ -15,8 +15,8 @@ def find_range(left: Image, right: Image) -> tuple[int, int]:
     """(lowest, highest) disparity in pixels worth searching.
 
     A small copy is matched over the widest range, negative disparities included (unequal principal points); the 0.5th
-    and 99.5th percentile of what both views agree on, with a margin, is the answer. Nothing agreed on: (0, a quarter of
-    the width).
+    and 99.9th percentile of what both views agree on, with a margin, is the answer (the near end is generous: a near
+    thing may be small). Nothing agreed on: (0, a quarter of the width).
     """
     height_px, width_px = left.shape[:2]
     scale = min(1.0, COARSE_WIDTH_PX / width_px)
@@ -28,7 +28,7 @@ def find_range(left: Image, right: Image) -> tuple[int, int]:
     fallback = (0, max(16, round(width_px / 4)))
     if found.size < 0.02 * size[0] * size[1]:
         return fallback
-    bottom, top = np.percentile(found, (0.5, 99.5)) / scale
+    bottom, top = np.percentile(found, (0.5, 99.9)) / scale
     margin = MARGIN_PX + MARGIN_SHARE * max(top - bottom, 8)
     lowest = int(np.floor(bottom - margin))
     if bottom > -2:

@@ -11,6 +11,7 @@ from stereo_portrait.core.capture import RectifiedPair
 from stereo_portrait.core.depth import DisparityMap
 
 STRIP_ROWS = 256
+SMOOTH_RANGE_PX = 1.0  # a small pixel whose neighbourhood spans less lies on one surface
 COLOUR_SIGMA = 12.0  # grey levels: how different a colour may be and still belong to the same surface
 
 
@@ -33,8 +34,23 @@ def at_working_size(
     )
     found = match(small, size[0] / width_px)
     source = chosen_neighbour(small.left, pair.left)
-    disparity_px = _taken(found.disparity_px, source) * np.float32(width_px / size[0])
+    disparity_px = enlarged(found.disparity_px, source) * np.float32(width_px / size[0])
     return DisparityMap(disparity_px, _taken(found.confidence, source), _taken(found.flaws, source), pair.rig)
+
+
+def enlarged(disparity_px: NDArray[np.float32], source: NDArray[np.int32]) -> NDArray[np.float32]:
+    """(h, w) -> (H, W), values unscaled: bilinear inside a surface, one neighbour's value where surfaces meet."""
+    height, width = source.shape
+    kernel = np.ones((3, 3), np.uint8)
+    unknown = np.isnan(disparity_px)
+    high = cv2.dilate(np.where(unknown, np.float32(1e6), disparity_px), kernel)
+    low = cv2.erode(np.where(unknown, np.float32(-1e6), disparity_px), kernel)
+    inside = ((high - low) < SMOOTH_RANGE_PX).astype(np.float32)
+    blended = cv2.resize(
+        np.where(unknown, np.float32(0), disparity_px), (width, height), interpolation=cv2.INTER_LINEAR
+    )
+    smooth = cv2.resize(inside, (width, height), interpolation=cv2.INTER_LINEAR) > 0.999
+    return np.where(smooth, blended, _taken(disparity_px, source)).astype(np.float32)
 
 
 def chosen_neighbour(small: NDArray[np.uint8], large: NDArray[np.uint8]) -> NDArray[np.int32]:

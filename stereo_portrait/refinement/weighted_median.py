@@ -1,5 +1,6 @@
 """Colour-weighted median near depth edges and in filled parts: edges snap to the picture's edges."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from stereo_portrait.core.depth import DisparityMap, Flaw
 from stereo_portrait.core.errors import ConfigError
 
 BINS = 512
+BANDS = 16  # more than threads, so that a band full of edges does not keep the others waiting
 BIN_PX = 0.25  # finer than any edge; wide windows get coarser bins
 
 
@@ -83,14 +85,37 @@ def _near_jumps(disparity_px: NDArray[np.float32], radius_px: int, step_px: floa
     return near
 
 
-@numba.njit(parallel=True, cache=True, nogil=True)
-def _median(disparity: Any, guide: Any, trust: Any, where: Any, table: Any, radius: int) -> Any:
+def _median(
+    disparity: NDArray[np.float32],
+    guide: NDArray[np.uint8],
+    trust: NDArray[np.float32],
+    where: NDArray[np.bool_],
+    table: NDArray[np.float32],
+    radius: int,
+) -> NDArray[np.float32]:
+    """(H, W) weighted median where asked, the old value elsewhere; bands of rows on plain threads."""
+    out = disparity.copy()
+    edges = np.linspace(0, disparity.shape[0], BANDS + 1).astype(int)
+    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as pool:
+        spans = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+        jobs = [
+            pool.submit(_median_rows, disparity, guide, trust, where, table, radius, out, top, bottom)
+            for top, bottom in spans
+        ]
+        for job in jobs:
+            job.result()
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _median_rows(
+    disparity: Any, guide: Any, trust: Any, where: Any, table: Any, radius: int, out: Any, top: int, bottom: int
+) -> None:
     """Weighted median by a histogram over the window's own range, then the weighted mean inside the median's bin."""
     height, width = disparity.shape
-    out = disparity.copy()
-    for y in numba.prange(height):
-        weights = np.empty(BINS, np.float32)
-        sums = np.empty(BINS, np.float32)
+    weights = np.empty(BINS, np.float32)
+    sums = np.empty(BINS, np.float32)
+    for y in range(top, bottom):
         for x in range(width):
             if not where[y, x]:
                 continue
@@ -130,4 +155,3 @@ def _median(disparity: Any, guide: Any, trust: Any, where: Any, table: Any, radi
                 if reached >= np.float32(0.5) * total:
                     out[y, x] = sums[slot] / weights[slot]
                     break
-    return out
