@@ -49,9 +49,7 @@ def background_fill(disparity_px: NDArray[np.float32]) -> NDArray[np.float32]:
     return filled
 
 
-def _without_streaks(
-    filled: NDArray[np.float32], holes: NDArray[np.bool_], reach: int
-) -> NDArray[np.float32]:
+def _without_streaks(filled: NDArray[np.float32], holes: NDArray[np.bool_], reach: int) -> NDArray[np.float32]:
     """Each hole takes the median of its column window; known pixels stay."""
     rows, columns = np.nonzero(holes)
     out = filled.copy()

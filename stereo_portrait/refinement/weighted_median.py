@@ -96,7 +96,7 @@ def _median(
     """(H, W) weighted median where asked, the old value elsewhere; bands of rows on plain threads."""
     out = disparity.copy()
     edges = np.linspace(0, disparity.shape[0], BANDS + 1).astype(int)
-    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as pool:
+    with ThreadPoolExecutor(max(1, min(cv2.getNumThreads(), BANDS))) as pool:
         spans = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
         jobs = [
             pool.submit(_median_rows, disparity, guide, trust, where, table, radius, out, top, bottom)
