@@ -70,7 +70,7 @@ def test_threads_do_not_change_the_answer() -> None:
     assert np.abs(one - two).max() < 1e-3 * np.ptp(one)
 
 
-@pytest.mark.parametrize("purpose", ["monocular"])
+@pytest.mark.parametrize("purpose", ["monocular", "subject"])
 def test_a_built_in_network_answers_within_sixty_milliseconds(purpose: str) -> None:
     session, contract = open_network("built-in", purpose, 2)
     picture = np.random.default_rng(0).integers(0, 255, (288, 384, 3), dtype=np.uint8)
