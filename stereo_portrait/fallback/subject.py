@@ -1,7 +1,9 @@
 """The subject of one photo: a mask by a network, refined to hair-level alpha in a band along its outline."""
 
+import io
+from contextlib import redirect_stdout
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ FloatMap = NDArray[np.float32]
 LEAST_PX = 16
 SURE = 0.95  # alpha: inside the mask beyond the band
 MATTING_PIXELS = 350_000  # closed-form matting above this size runs on a smaller copy of the band's surroundings
+SHIFTS = (1e-4, 1e-3, 1e-2, 0.1, 0.5, 1.0)  # of the diagonal, until the incomplete factorisation exists
 GUIDED_EPS = (0.02 * 255) ** 2
 
 
@@ -137,7 +140,7 @@ def _guided(mask: NDArray[np.bool_], known: FloatMap, photo: Image, band_px: int
 
 def _closed_form(known: FloatMap, photo: Image) -> FloatMap:
     """Levin et al., "A Closed-Form Solution to Natural Image Matting", PAMI 2008, around the undecided band only."""
-    from pymatting import estimate_alpha_cf
+    from pymatting import estimate_alpha_cf, ichol
 
     window = _around(known == 0.5)
     cut_known, cut_photo = known[window], photo[window]
@@ -150,8 +153,15 @@ def _closed_form(known: FloatMap, photo: Image) -> FloatMap:
     if not ((small_known == 0).any() and (small_known == 1).any()):
         return np.where(known == 0.5, np.float32(0.5), known).astype(np.float32)
     settings = {"rtol": 1e-4, "maxiter": 1000}
+
+    def preconditioner(matrix: Any) -> Any:
+        return ichol(matrix, discard_threshold=1e-5, shifts=SHIFTS)
+
     try:
-        found = estimate_alpha_cf(small_photo / 255.0, small_known.astype(np.float64), cg_kwargs=settings)
+        with redirect_stdout(io.StringIO()):  # pymatting prints its warnings where our callers print JSON
+            found = estimate_alpha_cf(
+                small_photo / 255.0, small_known.astype(np.float64), preconditioner=preconditioner, cg_kwargs=settings
+            )
     except ValueError:  # pymatting's word for a solver that did not settle: the mask itself is the better outline
         found = np.where(small_known == 0.5, 0.5, small_known)
     alpha = found.astype(np.float32)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from stereo_portrait.fallback.monocular import MonocularDepth
+from stereo_portrait.fallback.subject import SubjectFinder
 from stereo_portrait.networks.contract import ask
 from stereo_portrait.networks.weights import open_network
-from stereo_portrait.training.scores import order_accuracy, rank_correlation
+from stereo_portrait.training.scores import intersection_over_union, order_accuracy, rank_correlation
 
 
 def photo(sample_data: Path, name: str) -> np.ndarray:
@@ -80,3 +81,20 @@ def test_a_built_in_network_answers_within_sixty_milliseconds(purpose: str) -> N
         ask(session, contract, picture)
         took.append(time.perf_counter() - began)
     assert min(took) < 0.06
+
+
+def test_the_subject_is_found_with_its_hair_and_nothing_is_printed(
+    sample_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = SubjectFinder().find(photo(sample_data, "skimage_astronaut/astronaut.png"))
+    assert found.found
+    assert found.alpha[120, 220] > 0.95
+    assert found.alpha[400, 200] > 0.95
+    assert found.alpha[40, 330] < 0.05
+    assert capsys.readouterr().out == ""
+
+
+def test_the_subject_agrees_with_published_alpha(sample_data: Path) -> None:
+    truth = cv2.imread(str(sample_data / "photos/pymatting_lemur/lemur_alpha.png"), cv2.IMREAD_GRAYSCALE)
+    found = SubjectFinder().find(photo(sample_data, "pymatting_lemur/lemur.png"))
+    assert intersection_over_union(found.alpha > 0.5, truth > 127) > 0.85
