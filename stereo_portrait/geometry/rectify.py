@@ -14,7 +14,6 @@ from stereo_portrait.core.errors import ConfigError, RigError
 from stereo_portrait.core.rig import Camera, RectifiedRig, RigCalibration
 
 Array = NDArray[np.float64]
-MAX_SHIFT = 0.15  # of the width: farther left the right canvas never moves
 GRID = 241  # directions across the field of view when looking for the common rectangle
 
 
@@ -25,11 +24,14 @@ class RectifySettings:
     keep: Literal["photo", "all"] = "photo"
     max_fov_deg: float = 120.0
     max_growth: float = 1.5
+    max_shift: float = 0.0
     resize_rig: bool = False
 
     def __post_init__(self) -> None:
         if not 30 <= self.max_fov_deg <= 160:
             raise ConfigError(f"rectify.max_fov_deg must be between 30 and 160, found {self.max_fov_deg:g}")
+        if not 0 <= self.max_shift <= 0.3:
+            raise ConfigError(f"rectify.max_shift must be between 0 and 0.3, found {self.max_shift:g}")
         if not 0.25 <= self.max_growth <= 4:
             raise ConfigError(f"rectify.max_growth must be between 0.25 and 4, found {self.max_growth:g}")
 
@@ -43,8 +45,8 @@ def rectify(
 
     Policy: the focal length is the mean of the two cameras' (no resolution is lost at the centre); with keep "photo"
     the canvas is the largest rectangle in which every pixel of the left view is real and whose rows the right camera
-    sees too, with "all" it is everything that either sees. Infinity is at disparity 0, unless the cameras are toed in:
-    then the right canvas moves left by what the right camera sees there, and doffs says by how much.
+    sees too, with "all" it is everything that either sees. Infinity is at disparity 0, unless max_shift lets the
+    right canvas follow a toed-in right camera to the left: doffs says by how much, and far disparities are negative.
 
     Raises:
         RigError: pictures of another size than the rig's, cameras stacked vertically, swapped, or with no common view.
@@ -246,7 +248,7 @@ def _rectangle(
     if right - left < 0.05 * GRID or bottom - top < 0.05 * GRID or not (sees_left & sees_right).any():
         raise RigError("the rig's two cameras look in different directions, nothing is seen by both; recalibrate")
     seen = np.flatnonzero(sees_right[top : bottom + 1].mean(axis=0) > 0.5)
-    shift = float(np.clip(xs[left] - xs[seen[0]], 0, MAX_SHIFT * (xs[right] - xs[left]))) if len(seen) else 0.0
+    shift = float(np.clip(xs[left] - xs[seen[0]], 0, settings.max_shift * (xs[right] - xs[left]))) if len(seen) else 0.0
     shift = shift if shift > 2 * (xs[1] - xs[0]) else 0.0
     return float(xs[left]), float(xs[right]), float(ys[top]), float(ys[bottom]), shift
 
