@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from stereo_portrait.core.portrait import Aperture
 
 STEPS = 512
+SMALLEST_RING = 0.02  # smaller central obstructions are none
 TURNS = 720
 SOAP_INNER = 0.8  # radius where the bright rim of a soap bubble begins
 
@@ -78,7 +79,7 @@ def _copies(aperture: Aperture) -> tuple[NDArray[np.float32], NDArray[np.float32
     elif aperture.edge < 0:
         soft = -aperture.edge
         parts = [(1.0, 1 - 0.8 * soft)] + [(scale, 0.2 * soft) for scale in (0.9, 0.78, 0.64, 0.46)]
-    if aperture.ring > 0:
+    if aperture.ring > SMALLEST_RING:
         inside = sum(weight for scale, weight in parts if scale > aperture.ring)
         parts = [part for part in parts if part[0] > aperture.ring] + [(aperture.ring, -inside)]
     return np.array([p[0] for p in parts], np.float32), np.array([p[1] for p in parts], np.float32)

@@ -14,7 +14,6 @@ BLOCK_PX = 4
 MOST_LEVELS = 9
 DEPTH_STEP = 8  # px between kept blur radii of a layer
 BAND_PX = 8
-LEAST_LEVEL_RADIUS = 4.0  # px of the pyramid level on which a disc is summed
 
 
 @numba.njit(nogil=True, cache=True)
@@ -175,6 +174,7 @@ def gather_over(  # type: ignore[no-untyped-def]
     first,
     last,
     light,
+    covered,
     linear,
     index,
     mixed,
@@ -193,6 +193,7 @@ def gather_over(  # type: ignore[no-untyped-def]
     weights,
     eye,
     spacing,
+    least_radius,
 ):
     """Blur one layer and lay it over `light`.
 
@@ -224,7 +225,7 @@ def gather_over(  # type: ignore[no-untyped-def]
         if not found:
             continue
         level = 0
-        while level < level_count - 1 and least >= LEAST_LEVEL_RADIUS * 2 * (1 << level):
+        while level < level_count - 1 and least >= least_radius * 2 * (1 << level):
             level += 1
         step = 1
         if level == 0 and least >= 4:
@@ -240,22 +241,33 @@ def gather_over(  # type: ignore[no-untyped-def]
         for j in range(nodes):
             for i in range(nodes):
                 y, x = min(y0 + j * step, height - 1), min(x0 + i * step, width - 1)
-                if step == 1 and (y0 + j >= y1 or x0 + i >= x1):
-                    continue
-                size = abs(radius[y, x])
-                if size < 0.5:
-                    for c in range(4):
-                        grid[j, i, c] = sheet[y, x, c]
-                    continue
+                own_radius = radius[y, x]
+                at_x, at_y = np.float32(x0 + i + 0.5), np.float32(y0 + j + 0.5)
+                if step == 1:
+                    if y0 + j >= y1 or x0 + i >= x1:
+                        continue
+                    if abs(own_radius) < 0.5:
+                        for c in range(4):
+                            grid[j, i, c] = sheet[y, x, c]
+                        continue
+                else:
+                    # nodes lie on the corners of pixels, so that a mirrored picture has mirrored nodes
+                    at_x, at_y = np.float32(x0 + i * step), np.float32(y0 + j * step)
+                    above, before = max(y0 + j * step - 1, 0), max(x0 + i * step - 1, 0)
+                    above, before = min(above, height - 1), min(before, width - 1)
+                    own_radius = np.float32(0.25) * (
+                        (own_radius + radius[above, before]) + (radius[above, x] + radius[y, before])
+                    )
+                size = abs(own_radius)
                 eye_x, eye_y = np.float32(0), np.float32(0)
                 if eye > 0:
-                    side = np.float32(eye if radius[y, x] > 0 else -eye)
-                    eye_x = np.float32(side * (x + left - full_width / 2) / corner)
-                    eye_y = np.float32(side * (y + top - full_height / 2) / corner)
+                    side = np.float32(eye if own_radius > 0 else -eye)
+                    eye_x = np.float32(side * (at_x + left - full_width / 2) / corner)
+                    eye_y = np.float32(side * (at_y + top - full_height / 2) / corner)
                 shape_mean(
                     sums,
-                    np.float32((x + 0.5) * scale),
-                    np.float32((y + 0.5) * scale),
+                    at_x * scale,
+                    at_y * scale,
                     np.float32(size * scale),
                     reach,
                     high,
@@ -269,13 +281,13 @@ def gather_over(  # type: ignore[no-untyped-def]
                     grid[j, i, c] = mean[c]
         for y in range(y0, y1):
             j = (y - y0) // step
-            b = np.float32((y - y0) - j * step) / np.float32(step)
+            b = (np.float32((y - y0) - j * step) + np.float32(0.5)) / np.float32(step)
             for x in range(x0, x1):
                 i = (x - x0) // step
                 if step == 1:
                     red, green, blue, alpha = grid[j, i, 0], grid[j, i, 1], grid[j, i, 2], grid[j, i, 3]
                 else:
-                    a = np.float32((x - x0) - i * step) / np.float32(step)
+                    a = (np.float32((x - x0) - i * step) + np.float32(0.5)) / np.float32(step)
                     w00, w01, w10, w11 = (1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b
                     red = (
                         w00 * grid[j, i, 0]
@@ -304,6 +316,7 @@ def gather_over(  # type: ignore[no-untyped-def]
                 v, u = y + top, x + left
                 if index[v, u] == own and not mixed[v, u] and abs(radius[y, x]) < 0.5:
                     light[v, u, 0], light[v, u, 1], light[v, u, 2] = linear[v, u, 0], linear[v, u, 1], linear[v, u, 2]
+                    covered[v, u] = np.float32(1)
                     continue
                 if alpha < 1e-3:
                     continue
@@ -311,6 +324,34 @@ def gather_over(  # type: ignore[no-untyped-def]
                 light[v, u, 0] = light[v, u, 0] * rest + red
                 light[v, u, 1] = light[v, u, 1] * rest + green
                 light[v, u, 2] = light[v, u, 2] * rest + blue
+                covered[v, u] = covered[v, u] * rest + alpha
+
+
+@numba.njit(nogil=True, cache=True)
+def even_out(first, last, light, covered):  # type: ignore[no-untyped-def]
+    """Divide by the coverage of all layers together, which rounding leaves a little beside 1."""
+    for y in range(first, last):
+        for x in range(covered.shape[1]):
+            if covered[y, x] != 1 and covered[y, x] > 1e-3:
+                for c in range(3):
+                    light[y, x, c] /= covered[y, x]
+
+
+@numba.njit(nogil=True, cache=True)
+def lamp_density(dx, dy, size, outline, is_round, scales, weights):  # type: ignore[no-untyped-def]
+    """How bright a lamp's disc of radius `size` is at (dx, dy) from its centre; its rim is one pixel wide."""
+    distance = np.sqrt(dx * dx + dy * dy)
+    rim = size
+    if not is_round:
+        turns = outline.shape[0]
+        turn = np.arctan2(dy, dx) * np.float32(turns / (2 * np.pi))
+        slot = int(turn) if turn >= 0 else int(turn + turns)
+        rim = size * outline[min(slot, turns - 1)]
+    density = np.float32(0)
+    for part in range(scales.shape[0]):
+        inside = rim * scales[part] - distance + np.float32(0.5)
+        density += weights[part] * min(np.float32(1), max(np.float32(0), inside))
+    return max(density, np.float32(0))
 
 
 @numba.njit(nogil=True, cache=True)
@@ -321,8 +362,6 @@ def draw_lamps(first, last, light, at, power, radius, index, covers, depths, out
     Lamps are sorted by row; each iteration owns a band of rows.
     """
     height, width = light.shape[0], light.shape[1]
-    turns = outline.shape[0]
-    per_turn = np.float32(turns / (2 * np.pi))
     is_round = outline.min() > 0.9999
     filled = np.float32(0)
     for part in range(scales.shape[0]):
@@ -336,23 +375,19 @@ def draw_lamps(first, last, light, at, power, radius, index, covers, depths, out
             if at[n, 1] + space < start or at[n, 1] - space > end:
                 continue
             inverse = np.float32(1) / radius[n]
-            share = np.float32(1) / (np.float32(np.pi) * (size * size + np.float32(1 / 12)) * filled)
+            if size > 16:
+                share = np.float32(1) / (np.float32(np.pi) * (size * size + np.float32(1 / 12)) * filled)
+            else:
+                total = np.float32(0)
+                for y in range(int(np.floor(at[n, 1] - space)), int(at[n, 1] + space) + 2):
+                    for x in range(int(np.floor(at[n, 0] - space)), int(at[n, 0] + space) + 2):
+                        total += lamp_density(at[n, 0] - x, at[n, 1] - y, size, outline, is_round, scales, weights)
+                share = np.float32(1) / max(total, np.float32(1e-3))
             for y in range(max(start, int(np.ceil(at[n, 1] - space))), min(end, int(at[n, 1] + space) + 1)):
                 dy = at[n, 1] - y
                 for x in range(max(0, int(np.ceil(at[n, 0] - space))), min(width, int(at[n, 0] + space) + 1)):
                     dx = at[n, 0] - x
-                    distance = np.sqrt(dx * dx + dy * dy)
-                    if distance > space:
-                        continue
-                    rim = size
-                    if not is_round:
-                        turn = np.arctan2(dy, dx) * per_turn
-                        slot = int(turn) if turn >= 0 else int(turn + turns)
-                        rim = size * outline[min(slot, turns - 1)]
-                    weight = np.float32(0)
-                    for part in range(scales.shape[0]):
-                        inside = rim * scales[part] - distance + np.float32(0.5)
-                        weight += weights[part] * min(np.float32(1), max(np.float32(0), inside))
+                    weight = lamp_density(dx, dy, size, outline, is_round, scales, weights)
                     if weight <= 0:
                         continue
                     ux, uy = dx * inverse, dy * inverse

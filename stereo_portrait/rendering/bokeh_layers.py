@@ -24,6 +24,16 @@ SHARP_BELOW_PX = 0.5
 FILL_LIMIT = 1.0  # linear light
 
 
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What quality costs."""
+
+    layers: int
+    soft_edges: bool
+    spacing_px: int  # between computed pixels, where blur is wider than twice that
+    least_radius_px: float  # of a disc on the pyramid level where it is summed
+
+
 @dataclass(slots=True, eq=False)
 class Mixed:
     """Pixels in which two layers meet."""
@@ -42,17 +52,21 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
     shape = shape_of(aperture)
     calm, places = take_lamps(linear, radius) if settings.highlights else (linear, np.zeros(0, np.int64))
     lamp_radius = radius.ravel()[places]
-    radius, cuts, mixed = divide(calm, radius, settings)
+    care = Care(settings.layers, settings.soft_edges, 1, 4.0)
+    if settings.quality == "preview":
+        care = Care(min(settings.layers, 3), False, 4, 2.5)
+    radius, cuts, mixed = divide(calm, radius, care, settings.snap_edges)
     index = cuts.index(radius)
     flags = np.zeros(radius.shape, np.uint8)
     if len(mixed.places):
         flags.ravel()[mixed.places] = mixed.far_index + 1
-    light = np.zeros_like(linear)
+    light, covered = np.zeros_like(linear), np.zeros_like(radius)
     hides = _hiding_layers(index, flags, radius, max(shape.high, shape.wide))
     covers: list[NDArray[np.uint8]] | None = [] if len(places) else None
     depths: list[Map] = []
     for own in range(cuts.count):
-        _lay(light, calm, radius, index, flags, mixed, cuts, own, shape, hides, covers, depths)
+        _lay(light, covered, calm, radius, index, flags, mixed, cuts, own, shape, hides, covers, depths, care)
+    in_bands(kernels.even_out, len(light), light.size, light, covered)
     if covers is not None:
         add_lamps(light, collected(linear, calm, places, lamp_radius, cuts.index(lamp_radius)), covers, depths, shape)
     return light
@@ -81,24 +95,26 @@ def known_everywhere(radius_px: Map) -> Map:
     return np.ascontiguousarray(radius)
 
 
-def divide(linear: Map, radius: Map, settings: "BokehSettings") -> tuple[Map, Cuts, Mixed]:
+def divide(linear: Map, radius: Map, care: Care, snap_edges: bool) -> tuple[Map, Cuts, Mixed]:
     """The radius with crisp edges, where to cut it into layers, and the pixels that two layers share."""
-    if settings.snap_edges:
+    if snap_edges:
         near, far = window_range(radius, 5)
         high, low = window_range(radius, 1)
+        step = high - low
+        steepest = cv2.dilate(step, np.ones((7, 7), np.uint8))
         settled = np.empty_like(radius)
-        in_bands(edges.settle, len(radius), radius.size, radius, near, far, low, high, settled)
+        in_bands(edges.settle, len(radius), radius.size, radius, near, far, step, steepest, settled)
         radius = settled
     high, low = window_range(radius, 1)
     steep = high - low > LEAST_JUMP_PX
-    cuts = choose_cuts(high[steep], low[steep], settings.layers)
+    cuts = choose_cuts(high[steep], low[steep], care.layers)
     nothing = Mixed(np.zeros(0, np.int64), np.zeros((0, 9), np.float32), np.zeros(0, np.uint8), np.zeros(0, np.uint8))
-    if not settings.soft_edges or cuts.count == 1:
+    if not care.soft_edges or cuts.count == 1:
         return radius, cuts, nothing
     side = 2 * edges.REACH_PX + 1
     band = cv2.dilate(steep.astype(np.uint8), np.ones((side - 2, side - 2), np.uint8))
     places = np.flatnonzero(band)
-    values = np.empty((len(places), 9), np.float32)
+    values = np.zeros((len(places), 9), np.float32)
     alike = np.full(radius.shape, 9, np.uint8)
     jump = np.float32(LEAST_JUMP_PX)
     in_bands(edges.company, len(places), 9 * len(places), radius, places, jump, alike)
@@ -108,14 +124,19 @@ def divide(linear: Map, radius: Map, settings: "BokehSettings") -> tuple[Map, Cu
     near_index, far_index = cuts.index(values[:, 1]), cuts.index(values[:, 2])
     alpha = values[:, 0]
     real = (alpha >= 0) & (near_index != far_index)
+    own = radius.ravel()[places]
+    in_front = own > (values[:, 1] + values[:, 2]) / 2
+    real &= ~(in_front & (np.abs(own) < SHARP_BELOW_PX))  # what is in focus stays bit for bit
+    moved = real & (in_front != (alpha > 0.5))
     radius = radius.copy()
-    radius.ravel()[places[real]] = np.where(alpha[real] > 0.5, values[real, 1], values[real, 2])
+    radius.ravel()[places[moved]] = np.where(alpha[moved] > 0.5, values[moved, 1], values[moved, 2])
     mixed = real & (alpha > 0) & (alpha < 1)
     return radius, cuts, Mixed(places[mixed], values[mixed], near_index[mixed], far_index[mixed])
 
 
 def _lay(
     light: Map,
+    covered: Map,
     linear: Map,
     radius: Map,
     index: NDArray[np.uint8],
@@ -127,6 +148,7 @@ def _lay(
     hides: NDArray[np.uint8],
     covers: list[NDArray[np.uint8]] | None,
     depths: list[Map],
+    care: "Care",
 ) -> None:
     """Render one layer over `light`; its coverage and blur are added to `covers` and `depths`."""
     height, width = radius.shape
@@ -174,13 +196,14 @@ def _lay(
         depths[-1][:] = cv2.copyMakeBorder(depth, top, height - bottom, left, width - right, cv2.BORDER_REPLICATE)[
             ::step, ::step
         ]
-    levels = _row_sum_levels(sheet, float(np.abs(depth).max()))
+    levels = _row_sum_levels(sheet, float(np.abs(depth).max()) / care.least_radius_px)
     tiles = -(-size[0] // kernels.TILE_PX) * -(-size[1] // kernels.TILE_PX)
     in_bands(
         kernels.gather_over,
         tiles,
         area,
         light,
+        covered,
         linear,
         index,
         flags,
@@ -196,7 +219,8 @@ def _lay(
         shape.scales,
         shape.weights,
         np.float32(shape.cats_eye),
-        1,
+        care.spacing_px,
+        np.float32(care.least_radius_px),
     )
 
 
@@ -232,15 +256,15 @@ def _box(index: NDArray[np.uint8], radius: Map, own: int, spread: float) -> tupl
     )
 
 
-def _row_sum_levels(sheet: Map, widest_px: float) -> list[Map]:
-    """Row sums of the sheet and of its halvings, as many as the widest blur needs."""
+def _row_sum_levels(sheet: Map, widest: float) -> list[Map]:
+    """Row sums of the sheet and of its halvings, as many as the widest blur needs (in the smallest disc's radii)."""
     levels: list[Map] = []
     current = sheet
     while True:
         sums = np.empty((current.shape[0], current.shape[1] + 1, 4), np.float32)
         in_bands(kernels.row_sums, current.shape[0], current.size, current, sums)
         levels.append(sums)
-        enough = widest_px < 2 * kernels.LEAST_LEVEL_RADIUS * 2 ** (len(levels) - 1)
+        enough = widest < 2 ** len(levels)
         if enough or len(levels) == kernels.MOST_LEVELS or min(current.shape[:2]) <= 2:
             return levels
         coarse = np.empty(((current.shape[0] + 1) // 2, (current.shape[1] + 1) // 2, 4), np.float32)

@@ -11,10 +11,11 @@ LIKE_PX = 0.75  # radii closer than this (or a quarter of the jump) are the same
 
 
 @numba.njit(nogil=True, cache=True)
-def settle(first, last, radius, near, far, low, high, out):  # type: ignore[no-untyped-def]
+def settle(first, last, radius, near, far, step, steepest, out):  # type: ignore[no-untyped-def]
     """Pixels on the ramp of a soft depth edge go to the nearer end of the ramp.
 
-    `near`, `far` (H, W): largest and smallest radius in a wide window; `low`, `high`: in the 3 x 3 window.
+    `near`, `far` (H, W): largest and smallest radius in a wide window; `step`: their difference in the 3 x 3 window;
+    `steepest`: the largest step nearby, by which an edge is told from a slanted surface.
     """
     height, width = radius.shape
     for y in range(first, last):
@@ -23,7 +24,7 @@ def settle(first, last, radius, near, far, low, high, out):  # type: ignore[no-u
             out[y, x] = own
             top, bottom = near[y, x], far[y, x]
             jump = top - bottom
-            if jump < 2 or high[y, x] - low[y, x] < 0.12 * jump:
+            if jump < 2 or step[y, x] < 0.12 * jump or steepest[y, x] < 0.4 * jump:
                 continue
             tolerance = max(np.float32(0.5), np.float32(0.08) * jump)
             if own > top - tolerance or own < bottom + tolerance:
