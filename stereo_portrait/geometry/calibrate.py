@@ -17,7 +17,7 @@ from stereo_portrait.geometry.rectify import rectifying_rotations
 
 Array = NDArray[np.float64]
 Size = tuple[int, int]
-MODELS: tuple[ModelName, ...] = ("pinhole4", "pinhole5", "pinhole8", "fisheye")
+MODELS: tuple[ModelName, ...] = ("pinhole4", "pinhole5", "fisheye", "pinhole8")  # in order of preference
 
 
 @dataclass(frozen=True)
@@ -316,7 +316,7 @@ def rectified_rays(
 
 
 def _simplest_good(held: dict[str, tuple[Array, Array]]) -> ModelName:
-    """The model of fewest coefficients whose held-out error exceeds the best by less than one standard error.
+    """The first model in order of preference whose held-out error exceeds the best by less than one standard error.
 
     Source: Hastie et al., "The Elements of Statistical Learning", section 7.10 (one-standard-error rule, paired).
     """
