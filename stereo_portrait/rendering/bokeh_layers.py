@@ -50,8 +50,7 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
     if float(np.abs(radius).max(initial=0)) < SHARP_BELOW_PX:
         return linear.copy()
     shape = shape_of(aperture)
-    calm, places = take_lamps(linear, radius) if settings.highlights else (linear, np.zeros(0, np.int64))
-    lamp_radius = radius.ravel()[places]
+    calm, taken = take_lamps(linear, radius) if settings.highlights else (linear, None)
     care = Care(settings.layers, settings.soft_edges, 1, 4.0)
     if settings.quality == "preview":
         care = Care(min(settings.layers, 3), False, 4, 2.5)
@@ -62,13 +61,14 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
         flags.ravel()[mixed.places] = mixed.far_index + 1
     light, covered = np.zeros_like(linear), np.zeros_like(radius)
     hides = _hiding_layers(index, flags, radius, max(shape.high, shape.wide))
-    covers: list[NDArray[np.uint8]] | None = [] if len(places) else None
+    covers: list[NDArray[np.uint8]] | None = [] if taken is not None and len(taken.places) else None
     depths: list[Map] = []
     for own in range(cuts.count):
         _lay(light, covered, calm, radius, index, flags, mixed, cuts, own, shape, hides, covers, depths, care)
     in_bands(kernels.even_out, len(light), light.size, light, covered)
-    if covers is not None:
-        add_lamps(light, collected(linear, calm, places, lamp_radius, cuts.index(lamp_radius)), covers, depths, shape)
+    if covers is not None and taken is not None:
+        lamps = collected(taken, cuts.index(taken.radius_px), *radius.shape)
+        add_lamps(light, lamps, covers, depths, shape)
     return light
 
 

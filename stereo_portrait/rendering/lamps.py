@@ -1,6 +1,7 @@
 """Lamps, the pixels much brighter than white, are taken out of the picture and drawn as exact discs."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,9 +14,18 @@ from stereo_portrait.rendering.filling import fill
 
 Map = NDArray[np.float32]
 LAMP_ABOVE = 1.2  # linear light, 1.0 = white
+SAME_DEPTH_PX = 0.5  # of blur radius
 LEAST_RADIUS_PX = 1.0  # sharper lamps stay in the picture
 WORK_PER_PX = 8.0  # drawn disc pixels for each pixel of the picture before lamps are pooled
 MOST_POOLED_PX = 4
+
+
+class Taken(NamedTuple):
+    """Pixels of lamps."""
+
+    places: NDArray[np.int64]  # (N,) flat indices
+    light: Map  # (N, 3) linear light above the surroundings
+    radius_px: Map  # (N,) signed
 
 
 @dataclass(slots=True, eq=False)
@@ -28,52 +38,68 @@ class Lamps:
     index: NDArray[np.uint8]  # (N,) layer
 
 
-def take_lamps(linear: Map, radius: Map) -> tuple[Map, NDArray[np.int64]]:
-    """The picture with lamps replaced by their surroundings, and where they were (flat indices)."""
+def take_lamps(linear: Map, radius: Map) -> tuple[Map, Taken]:
+    """The picture with lamps replaced by their surroundings, and what was taken out, pixel by pixel."""
     peak = np.maximum(np.maximum(linear[..., 0], linear[..., 1]), linear[..., 2])
-    if float(peak.max()) <= LAMP_ABOVE:
-        return linear, np.zeros(0, np.int64)
     core = (peak > LAMP_ABOVE) & (np.abs(radius) >= LEAST_RADIUS_PX)
     if not core.any():
-        return linear, np.zeros(0, np.int64)
-    ring = np.ones((3, 3), np.uint8)
-    high = cv2.dilate(np.where(core, radius, np.float32(-1e6)), ring)
-    low = cv2.erode(np.where(core, radius, np.float32(1e6)), ring)
-    lamp = (radius <= high + 0.5) & (radius >= low - 0.5)
+        return linear, Taken(np.zeros(0, np.int64), np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
+    high = cv2.dilate(np.where(core, radius, np.float32(-1e6)), _square(1))
+    low = cv2.erode(np.where(core, radius, np.float32(1e6)), _square(1))
+    lamp = (radius <= high + SAME_DEPTH_PX) & (radius >= low - SAME_DEPTH_PX)
     calm = linear.copy()
-    # surroundings must be of the lamp's own depth: other depths are hidden from the filling
-    near_lamp = cv2.dilate(lamp.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-    alien = near_lamp & ~lamp & (radius > cv2.dilate(high, np.ones((9, 9), np.uint8)) + 0.5)
-    weight = (~(lamp | alien)).astype(np.float32)
-    fill(calm, weight)
+    # nearer things beside a lamp are not what surrounds it
+    alien = ~lamp & (radius > cv2.dilate(high, _square(4)) + SAME_DEPTH_PX)
+    alien &= cv2.dilate(lamp.astype(np.uint8), _square(4)) > 0
+    fill(calm, (~(lamp | alien)).astype(np.float32))
     calm[alien] = linear[alien]
     calm = np.minimum(calm, linear)
-    return calm, np.flatnonzero(lamp)
+    places = np.flatnonzero(lamp)
+    seen = Taken(places, (linear - calm).reshape(-1, 3)[places], radius.ravel()[places])
+    hidden = _behind_thin_things(linear - calm, radius, core)
+    return calm, Taken(
+        np.concatenate((seen.places, hidden.places)),
+        np.concatenate((seen.light, hidden.light)),
+        np.concatenate((seen.radius_px, hidden.radius_px)),
+    )
 
 
-def collected(
-    linear: Map, calm: Map, places: NDArray[np.int64], own_radius: Map, own_index: NDArray[np.uint8]
-) -> Lamps:
-    """The lamps at `places`, pooled over 2 x 2 or 4 x 4 pixels where drawing each would take too long."""
-    width = linear.shape[1]
-    light = (linear - calm).reshape(-1, 3)[places]
-    y, x = np.divmod(places, width)
-    work = float(np.sum(np.pi * own_radius.astype(np.float64) ** 2))
+def _behind_thin_things(extra: Map, radius: Map, core: NDArray[np.bool_]) -> Taken:
+    """The parts of lamps that a hair or a wire hides: where most of what is seen around at their depth is lamp."""
+    lit = core.astype(np.float32)
+    lamps = cv2.boxFilter(lit, -1, (5, 5), normalize=False)
+    depth = cv2.boxFilter(lit * radius, -1, (5, 5), normalize=False) / np.maximum(lamps, 1)
+    behind = (radius > depth + SAME_DEPTH_PX) & (lamps > 2.5)
+    nearby = cv2.dilate(np.where(core, radius, np.float32(-1e6)), _square(4)) + SAME_DEPTH_PX
+    seen = cv2.boxFilter((radius <= nearby).astype(np.float32), -1, (5, 5), normalize=False)
+    places = np.flatnonzero(behind & (lamps > 0.5 * seen))
+    light = cv2.boxFilter(extra * lit[..., None], -1, (5, 5), normalize=False).reshape(-1, 3)[places]
+    return Taken(places, light / lamps.ravel()[places, None], depth.ravel()[places])
+
+
+def _square(reach: int) -> NDArray[np.uint8]:
+    return np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+
+
+def collected(taken: Taken, index: NDArray[np.uint8], height: int, width: int) -> Lamps:
+    """The lamps with their layers, pooled over 2 x 2 or 4 x 4 pixels where drawing each would take too long."""
+    y, x = np.divmod(taken.places, width)
+    work = float(np.sum(np.pi * taken.radius_px.astype(np.float64) ** 2))
     block = 1
-    while work / block**2 > WORK_PER_PX * (linear.size // 3) and block < MOST_POOLED_PX:
+    while work / block**2 > WORK_PER_PX * height * width and block < MOST_POOLED_PX:
         block *= 2
     if block == 1:
-        return Lamps(np.stack((x, y), axis=1).astype(np.float32), light, own_radius, own_index)
-    key = ((y // block) * width + x // block) * 256 + own_index
+        return Lamps(np.stack((x, y), axis=1).astype(np.float32), taken.light, taken.radius_px, index)
+    key = ((y // block) * width + x // block) * 256 + index
     _, first, group = np.unique(key, return_index=True, return_inverse=True)
-    energy = light.sum(axis=1).astype(np.float64) + 1e-9
+    energy = taken.light.sum(axis=1).astype(np.float64) + 1e-9
     total = np.bincount(group, energy)
 
-    def mean(values: NDArray[np.floating]) -> Map:
+    def mean(values: NDArray[np.number]) -> Map:
         return (np.bincount(group, values * energy) / total).astype(np.float32)
 
-    summed = np.stack([np.bincount(group, light[:, c]) for c in range(3)], axis=1).astype(np.float32)
-    return Lamps(np.stack((mean(x), mean(y)), axis=1), summed, mean(own_radius), own_index[first])
+    summed = np.stack([np.bincount(group, taken.light[:, c]) for c in range(3)], axis=1).astype(np.float32)
+    return Lamps(np.stack((mean(x), mean(y)), axis=1), summed, mean(taken.radius_px), index[first])
 
 
 def add_lamps(
