@@ -17,6 +17,7 @@ from stereo_portrait.geometry.rectify import rectifying_rotations
 
 Array = NDArray[np.float64]
 Size = tuple[int, int]
+CONTRADICTION_PX = 2.5  # a median error that no lens and no jitter explains
 MODELS: tuple[ModelName, ...] = ("pinhole4", "pinhole5", "fisheye", "pinhole8")  # in order of preference
 
 
@@ -80,6 +81,8 @@ def calibrate(
     _enough(views, settings, rejected)
     first: ModelName = settings.model if settings.model != "auto" else _first_guess(views, left_size, right_size)
     fit = _robust(views, first, left_size, right_size)
+    if _median_error(fit) > CONTRADICTION_PX:
+        raise CalibrationError(_contradiction(views, fit, left_size, right_size))
     views, fit, thrown, dropped = _without_outliers(views, fit, settings, left_size, right_size)
     rejected += thrown
     _enough(views, settings, rejected)
@@ -150,6 +153,33 @@ def _first_guess(views: list[View], left_size: Size, right_size: Size) -> ModelN
     if not np.isfinite(min(errors.values())):
         raise CalibrationError("no lens model explains the corners; is --board right, and is the board flat?")
     return "fisheye" if errors["fisheye"] < 0.5 * errors["pinhole5"] else "pinhole5"
+
+
+def _contradiction(views: list[View], fit: Fit, left_size: Size, right_size: Size) -> str:
+    """Why the two cameras' corners do not fit together: one is mirrored, or the pairs are not pairs."""
+    for variant in (0, 1):
+        flipped = [_unmirrored(v, right_size[0], variant) for v in views]
+        try:
+            other = _robust(flipped, fit.model, left_size, right_size)
+        except CalibrationError:
+            continue
+        if _median_error(other) < 0.3 * _median_error(fit):
+            side = "right" if other.pose[1][0] < 0 else "left"
+            return f"the {side} camera's pictures are mirrored; switch mirroring off and take them again"
+    return (
+        """The view with its right picture flipped; corners then count from the other end of the rows or columns."""
+        "the right order, and do both cameras show the same board? Number them alike: left_01, right_01, ..."
+    )
+
+
+def _unmirrored(view: View, width_px: int, variant: int) -> View:
+    """The view with its right picture flipped; corners then count from the other end of rows or columns."""
+    if not len(view.right_px):
+        return view
+    points_m = view.right_m.copy()
+    points_m[:, variant] = points_m[:, variant].max() + points_m[:, variant].min() - points_m[:, variant]
+    px = np.column_stack([width_px - 1 - view.right_px[:, 0], view.right_px[:, 1]])
+    return View(view.name, view.left_m, view.left_px, points_m, px)
 
 
 def _median_error(fit: Fit) -> float:

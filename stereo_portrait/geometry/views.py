@@ -112,6 +112,7 @@ def sight(shots: list[Shot], board: Board, load: Load, advance: Callable[[str], 
     found.detected_left = sum(c is not None for (_, side), c in corners.items() if side == 0)
     found.detected_right = sum(c is not None for (_, side), c in corners.items() if side == 1)
     _explain_nothing(found, [(p, side) for _, side, p in paths], board, load)
+    _not_part_of_larger([p for i, side, p in paths if corners[i, side] is not None], board, load)
     _collect(found, shots, corners, board)
     return found
 
@@ -159,6 +160,22 @@ def _explain_nothing(found: Sightings, paths: list[tuple[Path, int]], board: Boa
             f"no board {board.spec} found in any of {len(mine)} {name} pictures; check --board (chessboards count "
             "inner corners, ChArUco squares), the light, and that the whole board is visible"
         )
+
+
+def _not_part_of_larger(detected: list[Path], board: Board, load: Load) -> None:
+    """A count that is too small fits somewhere into the real board: ask the first pictures what they show."""
+    if board.kind == "charuco":
+        return
+    for path in detected[:3]:
+        seen = seen_size(load(path))
+        if seen is None:
+            continue
+        if sorted(seen) != sorted(board.corners) and min(np.subtract(sorted(seen), sorted(board.corners))) >= 0:
+            raise CalibrationError(
+                f"{path.name} shows {seen[0]}x{seen[1]} inner corners, more than --board {board.spec} says; pass "
+                f"--board chessboard:{seen[0]}x{seen[1]}:SIZE"
+            )
+        return
 
 
 def _collect(found: Sightings, shots: list[Shot], corners: dict[tuple[int, int], Corners | None], board: Board) -> None:
