@@ -72,9 +72,8 @@ def before_background(values: FloatMap, region: Mask) -> FloatMap:
     growing windows. NaN in `values` is left out; empty where there is no region or nothing around it.
     """
     reach = max(3, round(BAND_SHARE * values.shape[1]))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
     known = np.isfinite(values)
-    around = known & (cv2.dilate(region.astype(np.uint8), kernel) == 0)
+    around = known & (cv2.distanceTransform((~region).astype(np.uint8), cv2.DIST_L2, 3) > reach)
     behind = carried_inwards(values, around)
     inside = region & known & np.isfinite(behind)
     return np.asarray((values - behind)[inside], np.float32)

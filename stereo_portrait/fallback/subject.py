@@ -3,7 +3,7 @@
 import io
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -18,7 +18,8 @@ from stereo_portrait.networks.weights import open_network
 FloatMap = NDArray[np.float32]
 LEAST_PX = 16
 SURE = 0.95  # alpha: inside the mask beyond the band
-MATTING_PIXELS = 350_000  # closed-form matting above this size runs on a smaller copy of the band's surroundings
+MOST_STEPS = 100
+MATTING_PIXELS = 300_000  # closed-form matting above this size runs on a smaller copy of the band's surroundings
 SHIFTS = (1e-4, 1e-3, 1e-2, 0.1, 0.5, 1.0)  # of the diagonal, until the incomplete factorisation exists
 GUIDED_EPS = (0.02 * 255) ** 2
 
@@ -104,20 +105,20 @@ class SubjectFinder:
         elif s.matting == "guided":
             alpha = _guided(mask, known, photo, band_px)
         else:
-            alpha = _closed_form(known, photo)
+            alpha = _closed_form(known, chance, photo)
         borders = _borders(mask)
         return Subject(alpha, count, share, borders, certainty, _notes(count, borders, share, certainty))
 
 
 def trimap(mask: NDArray[np.bool_], chance: FloatMap, band_px: int) -> FloatMap:
     """(H, W): 1 surely subject, 0 surely not, 0.5 to be decided: a band along the outline, wider where soft."""
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * band_px + 1,) * 2)
-    inner = cv2.erode(mask.astype(np.uint8), kernel, borderValue=1) > 0
-    outer = cv2.dilate(mask.astype(np.uint8), kernel) > 0
-    wide = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (6 * band_px + 1,) * 2)
-    nearby = cv2.dilate((outer & ~inner).astype(np.uint8), wide) > 0
-    soft = nearby & (chance > 0.1) & (chance < 0.9)
-    return np.where((outer & ~inner) | soft, 0.5, np.where(mask, 1.0, 0.0)).astype(np.float32)
+    within = cv2.distanceTransform(
+        mask.astype(np.uint8), cv2.DIST_L2, 3
+    )  # 0 outside; the picture's border is no outline
+    beyond = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)
+    away = np.maximum(within, beyond)
+    soft = (away <= 4 * band_px) & (chance > 0.1) & (chance < 0.9)
+    return np.where((away <= band_px) | soft, 0.5, np.where(mask, 1.0, 0.0)).astype(np.float32)
 
 
 def _kept(mask: NDArray[np.bool_], least_share: float) -> tuple[NDArray[np.bool_], int]:
@@ -138,38 +139,46 @@ def _guided(mask: NDArray[np.bool_], known: FloatMap, photo: Image, band_px: int
     return np.where(known == 0.5, np.clip(soft, 0, 1), known).astype(np.float32)
 
 
-def _closed_form(known: FloatMap, photo: Image) -> FloatMap:
-    """Levin et al., "A Closed-Form Solution to Natural Image Matting", PAMI 2008, around the undecided band only."""
-    from pymatting import estimate_alpha_cf, ichol
+def _closed_form(known: FloatMap, chance: FloatMap, photo: Image) -> FloatMap:
+    """Levin et al., "A Closed-Form Solution to Natural Image Matting", PAMI 2008, around the undecided band only.
 
+    The network's chance is where the solver starts, and the number of its steps is bounded: what has not settled by
+    then stays near the network's word.
+    """
     window = _around(known == 0.5)
     cut_known, cut_photo = known[window], photo[window]
     scale = min(1.0, float(np.sqrt(MATTING_PIXELS / cut_known.size)))
     size = (max(8, round(cut_known.shape[1] * scale)), max(8, round(cut_known.shape[0] * scale)))
     small_known = cv2.resize(cut_known, size, interpolation=cv2.INTER_NEAREST)
     small_photo = cv2.resize(cut_photo, size, interpolation=cv2.INTER_AREA)
+    small_chance = cv2.resize(chance[window], size, interpolation=cv2.INTER_AREA)
     if not (small_known == 0.5).any():
         return known
-    if not ((small_known == 0).any() and (small_known == 1).any()):
-        return np.where(known == 0.5, np.float32(0.5), known).astype(np.float32)
-    settings = {"rtol": 1e-4, "maxiter": 1000}
-
-    def preconditioner(matrix: Any) -> Any:
-        return ichol(matrix, discard_threshold=1e-5, shifts=SHIFTS)
-
-    try:
-        with redirect_stdout(io.StringIO()):  # pymatting prints its warnings where our callers print JSON
-            found = estimate_alpha_cf(
-                small_photo / 255.0, small_known.astype(np.float64), preconditioner=preconditioner, cg_kwargs=settings
-            )
-    except ValueError:  # pymatting's word for a solver that did not settle: the mask itself is the better outline
-        found = np.where(small_known == 0.5, 0.5, small_known)
-    alpha = found.astype(np.float32)
+    alpha = _solved(small_known, small_chance, small_photo)
     if scale < 1:
         alpha = _guided_upsampled(alpha, small_photo, cut_photo)
     out = known.copy()
     out[window] = np.where(cut_known == 0.5, np.clip(alpha, 0, 1), cut_known)
     return out
+
+
+def _solved(known: FloatMap, chance: FloatMap, photo: Image) -> FloatMap:
+    """(H, W) alpha of the whole window from the matting Laplacian, the decided pixels held."""
+    from pymatting import cf_laplacian, ichol
+    from scipy.sparse.linalg import LinearOperator, cg
+
+    unsure = (known == 0.5).ravel()
+    laplacian = cf_laplacian(photo / 255.0, is_known=~unsure).tocsr()[unsure]
+    system = laplacian[:, unsure].tocsc()
+    right = -laplacian[:, ~unsure] @ known.ravel()[~unsure].astype(np.float64)
+    with redirect_stdout(io.StringIO()):  # pymatting prints its warnings where our callers print JSON
+        factor = ichol(system, discard_threshold=1e-5, shifts=SHIFTS)
+    inverse = LinearOperator(system.shape, matvec=factor, dtype=np.float64)
+    start = chance.ravel()[unsure].astype(np.float64)
+    found, _ = cg(system, right, x0=start, rtol=1e-4, maxiter=MOST_STEPS, M=inverse)
+    alpha = known.ravel().copy()
+    alpha[unsure] = found
+    return np.clip(alpha, 0, 1).reshape(known.shape)
 
 
 def _guided_upsampled(alpha: FloatMap, small: Image, large: Image) -> FloatMap:
