@@ -167,8 +167,8 @@ def _contradiction(views: list[View], fit: Fit, left_size: Size, right_size: Siz
             side = "right" if other.pose[1][0] < 0 else "left"
             return f"the {side} camera's pictures are mirrored; switch mirroring off and take them again"
     return (
-        """The view with its right picture flipped; corners then count from the other end of the rows or columns."""
-        "the right order, and do both cameras show the same board? Number them alike: left_01, right_01, ..."
+        f"left and right corners contradict each other (median {_median_error(fit):.0f} px): are the pictures paired "
+        "in the right order, and do both cameras show the same board? Number them alike: left_01, right_01, ..."
     )
 
 
