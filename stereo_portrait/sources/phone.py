@@ -1,5 +1,6 @@
 """A photo that carries depth: whatever the container, depth on the upright photo's own grid."""
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def read_embedded_depth(path: Path, photo: Photo, settings: ImageSettings = DEFA
     Raises:
         InputError: depth that is there but damaged.
     """
-    heic = path.suffix.lower() in (".heic", ".heif", ".hif")
+    heic = _is_heic(path)
     stored = read_heic_depth(path, settings) if heic else read_gdepth(path, settings)
     if stored is None:
         return None
@@ -89,10 +90,19 @@ def _exif(path: Path, photo: Photo) -> tuple[int, tuple[int, ...] | None]:
         tags = PillowImage.Exif()
         tags.load(photo.metadata.exif)
         area = tags.get_ifd(EXIF_IFD).get(SUBJECT_AREA_TAG)
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError):
+        whole = tuple(int(v) for v in area) if isinstance(area, tuple) else ()
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, ArithmeticError, RuntimeError, struct.error):
         return orientation, None
-    usable = isinstance(area, tuple) and len(area) >= 2
-    return orientation, tuple(int(v) for v in area) if usable and area is not None else None
+    return orientation, whole if len(whole) >= 2 and min(whole[:2]) >= 0 else None
+
+
+def _is_heic(path: Path) -> bool:
+    """By content: phones and messengers rename HEIC files to .jpg."""
+    try:
+        with path.open("rb") as file:
+            return file.read(8)[4:] == b"ftyp"
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _turned(values: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
