@@ -51,9 +51,9 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
         return linear.copy()
     shape = shape_of(aperture)
     calm, taken = take_lamps(linear, radius) if settings.highlights else (linear, None)
-    care = Care(settings.layers, settings.soft_edges, 1, 4.0)
+    care = Care(settings.layers, settings.soft_edges, 1, 3.0)
     if settings.quality == "preview":
-        care = Care(min(settings.layers, 3), False, 4, 2.5)
+        care = Care(min(settings.layers, 3), False, 4, 2.0)
     radius, cuts, mixed = divide(calm, radius, care, settings.snap_edges)
     index = cuts.index(radius)
     flags = np.zeros(radius.shape, np.uint8)
