@@ -1,7 +1,9 @@
 """The order of the stages, and nothing else."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -12,12 +14,12 @@ from stereo_portrait.config import Settings
 from stereo_portrait.core.capture import Photo, RectifiedPair, StereoPair
 from stereo_portrait.core.depth import DepthMap, DisparityMap, Flaw
 from stereo_portrait.core.errors import ConfigError, InputError, WeightsError
-from stereo_portrait.core.portrait import DepthDecision, DepthEstimate, PortraitResult
+from stereo_portrait.core.portrait import Aperture, DepthDecision, DepthEstimate, PortraitResult
 from stereo_portrait.core.rig import RectifiedRig, RigCalibration
 from stereo_portrait.fallback.fusion import Fusion
 from stereo_portrait.fallback.monocular import MonocularDepth
 from stereo_portrait.fallback.parallax_range import ParallaxJudge
-from stereo_portrait.fallback.stage import Answer, Fallback
+from stereo_portrait.fallback.stage import Answer, Fallback, Seen
 from stereo_portrait.fallback.subject import Subject, SubjectFinder
 from stereo_portrait.geometry.rectify import RectifySettings, rectify
 from stereo_portrait.geometry.row_error import RowError, measure_row_error
@@ -26,6 +28,7 @@ from stereo_portrait.matching.sgbm import SgbmMatcher
 from stereo_portrait.refinement import REFINERS, Refiner
 from stereo_portrait.rendering import RENDERERS, Renderer
 from stereo_portrait.rendering.focus import FocusSettings, choose_focus
+from stereo_portrait.rendering.highlights import with_recovered_highlights
 from stereo_portrait.rendering.lens import LensSettings, radius_map
 from stereo_portrait.rendering.light import linear_from_srgb, srgb_from_linear
 
@@ -69,6 +72,7 @@ class Stages:
     rectify: RectifySettings
     focus: FocusSettings
     lens: LensSettings
+    recover_highlights: float = 1.0
     row_error_limit_px: float = 0.5
 
 
@@ -95,7 +99,26 @@ def stages_of(
         settings["rectify"],
         settings["focus"],
         settings["lens"],
+        settings["bokeh"].recover_highlights if renderer == "bokeh" else 0.0,
     )
+
+
+def warm_up(stages: Stages) -> None:
+    """Load compiled kernels and networks on a tiny picture, so that the first real one is not slowed by it.
+
+    A network that is missing is no matter here: whoever needs it says so.
+    """
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 255, (32, 48, 3), dtype=np.uint8)
+    rig = RectifiedRig(48, 32, 50.0, 0.1, 23.5, 23.5, 15.5)
+    everything = np.ones((32, 48), np.bool_)
+    tiny = RectifiedPair(photo, photo, everything, everything, rig)
+    steps = rng.integers(2, 9, (32, 48)).astype(np.float32)
+    flaws = np.where(steps > 6, Flaw.FILLED, 0).astype(np.uint8)
+    stages.refiner.refine(DisparityMap(steps, np.full((32, 48), np.float32(0.5)), flaws, rig), tiny)
+    stages.renderer.render(linear_from_srgb(photo), steps - 5, Aperture())
+    with contextlib.suppress(WeightsError):
+        stages.fallback.look(photo)
 
 
 def _made(registry: Mapping[str, tuple[str | None, Any]], name: str, settings: Settings, kind: str) -> Any:
@@ -122,13 +145,15 @@ def estimate_from_pair(
             "infinity); give the pictures in the other order"
         )
     rectified = replace(rectified, row_error_px=rows.median_px)
-    measured = watch("measured", stages.matcher.match(rectified))
-    refined = watch("refined", stages.refiner.refine(measured, rectified))
+    with ThreadPoolExecutor(1) as beside:
+        looking = beside.submit(stages.fallback.look, rectified.left) if fall_back else None
+        measured = watch("measured", stages.matcher.match(rectified))
+        refined = watch("refined", stages.refiner.refine(measured, rectified))
     warnings = _warnings(rows, stages.row_error_limit_px)
     answer = Answer(refined.to_depth(), refined, DepthDecision("stereo", ("stereo as asked",)))
-    if fall_back:
+    if looking is not None:
         try:
-            answer = watch("decision", _considered(refined, rectified, stages))
+            answer = watch("decision", _considered(refined, rectified, stages, looking.result()))
         except WeightsError as error:
             warnings = (*warnings, f"the depth was not judged, for want of a network: {error}")
     decision = replace(answer.decision, measured={**_measured(answer.depth, rows), **answer.decision.measured})
@@ -143,7 +168,7 @@ def estimate_from_pair(
     )
 
 
-def _considered(refined: DisparityMap, pair: RectifiedPair, stages: Stages) -> Answer:
+def _considered(refined: DisparityMap, pair: RectifiedPair, stages: Stages, seen: Seen) -> Answer:
     """What the fallback makes of a measured map: stereo, stereo joined with the photo's own order, or the latter."""
     matcher = stages.matcher
     searched_px = None
@@ -159,7 +184,7 @@ def _considered(refined: DisparityMap, pair: RectifiedPair, stages: Stages) -> A
     rig = pair.rig
     lens = stages.lens.model()
     per_px = lens.blur_px_per_inverse_m(float("inf"), rig.width_px) / 2 / (rig.focal_px * rig.baseline_m)
-    considered = stages.fallback.decide(refined, pair, searched_px, match_again, per_px)
+    considered = stages.fallback.decide(refined, pair, searched_px, match_again, per_px, seen)
     return stages.fallback.apply(considered)
 
 
@@ -240,7 +265,7 @@ def render_portrait(
     focus = watch("focus", choose_focus(estimate.depth, stages.focus, estimate.subject, estimate.focus_hint_px))
     sharp = estimate.subject if focus.how == "subject" and stages.focus.keep_subject_sharp else None
     radius_px = watch("lens", radius_map(estimate.depth, lens, focus, stages.lens.max_blur_px, sharp))
-    linear = linear_from_srgb(estimate.photo)
+    linear = with_recovered_highlights(linear_from_srgb(estimate.photo), stages.recover_highlights)
     blurred = watch("blur", stages.renderer.render(linear, radius_px, lens.aperture))
     image = watch("encoded", srgb_from_linear(blurred))
     return PortraitResult(

@@ -110,13 +110,14 @@ def run_job(
         StereoPortraitError: bad input or an output folder that cannot be written.
     """
     from stereo_portrait.export.result import describe, write_estimate
-    from stereo_portrait.pipeline import DEFAULT_RENDERER, Watch, render_portrait, stages_of
+    from stereo_portrait.pipeline import DEFAULT_RENDERER, Watch, render_portrait, stages_of, warm_up
 
     method = options.get("method", "auto")
     with talk.progress(job.name, 9 if photograph else 5) as advance:
         watch = Watch(lambda name, value: advance(name))
         renderer = "gaussian" if method == "segment" else DEFAULT_RENDERER
         stages = stages_of(settings, options["matcher"], options["refiner"], renderer)
+        warm_up(stages)
         watch.restart()
         estimate = _estimate(job, stages, watch, method)
         result = render_portrait(estimate, stages, watch, settings, method) if photograph else None

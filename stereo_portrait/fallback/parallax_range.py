@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from stereo_portrait.core.capture import Mask, RectifiedPair
 from stereo_portrait.core.depth import DisparityMap, Flaw
@@ -335,6 +334,8 @@ def _subject_region(
     seen, known = relative[rest][::17], measured.disparity_px[rest][::17]
     if seen.size < 100 or np.ptp(seen) == 0 or np.ptp(known) < 1.0:
         return None
+    from scipy.stats import spearmanr  # slow to import, and seldom needed
+
     if not spearmanr(seen, known).statistic >= CREDIBLE:
         return None
     return cv2.morphologyEx(near.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo_portrait.core.capture import RectifiedPair
+from stereo_portrait.core.capture import Image, RectifiedPair
 from stereo_portrait.core.depth import DepthMap, DisparityMap
 from stereo_portrait.core.portrait import DepthDecision
 from stereo_portrait.fallback.fusion import Fusion
@@ -15,13 +15,20 @@ from stereo_portrait.fallback.subject import Subject, SubjectFinder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What the networks see in one photo."""
+
+    relative: NDArray[np.float32]  # (H, W) relative inverse depth
+    relative_confidence: NDArray[np.float32]
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Considered:
     """A judgement, and what was seen in the left view on the way to it."""
 
     judgement: Judgement
-    relative: NDArray[np.float32]  # (H, W) relative inverse depth
-    relative_confidence: NDArray[np.float32]
-    subject: Subject
+    seen: Seen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +55,15 @@ class Fallback:
         self.monocular = monocular or MonocularDepth()
         self.finder = finder or SubjectFinder()
 
+    def look(self, photo: Image) -> Seen:
+        """Relative depth and subject of one photo; needs no matching, so it may run beside it.
+
+        Raises:
+            WeightsError: a network is not on this machine.
+        """
+        relative, confidence = self.monocular.relative(photo)
+        return Seen(relative, confidence, self.finder.find(photo))
+
     def decide(
         self,
         measured: DisparityMap,
@@ -55,17 +71,17 @@ class Fallback:
         searched_px: tuple[float, float] | None = None,
         match_again: MatchAgain | None = None,
         blur_per_px: float | None = None,
+        seen: Seen | None = None,
     ) -> Considered:
-        """Judge a matched pair; the arguments are those of `ParallaxJudge.decide`.
+        """Judge a matched pair; the arguments are those of `ParallaxJudge.decide`, and what `look` saw, if it looked.
 
         Raises:
             WeightsError: a network is not on this machine.
         """
-        relative, confidence = self.monocular.relative(pair.left)
-        subject = self.finder.find(pair.left)
-        alpha = subject.alpha if subject.found else None
-        judgement = self.judge.decide(measured, pair, alpha, relative, searched_px, match_again, blur_per_px)
-        return Considered(judgement, relative, confidence, subject)
+        seen = seen or self.look(pair.left)
+        alpha = seen.subject.alpha if seen.subject.found else None
+        judgement = self.judge.decide(measured, pair, alpha, seen.relative, searched_px, match_again, blur_per_px)
+        return Considered(judgement, seen)
 
     def apply(self, considered: Considered) -> Answer:
         """The depth that was decided on. A fit that cannot be believed turns "fused" into "monocular"."""
@@ -77,8 +93,8 @@ class Fallback:
             filled, fit = self.fusion.fill(
                 judgement.disparity,
                 judgement.distrusted,
-                considered.relative,
-                considered.relative_confidence,
+                considered.seen.relative,
+                considered.seen.relative_confidence,
                 judgement.beyond,
                 judgement.beyond_px,
             )
@@ -90,7 +106,7 @@ class Fallback:
                 return Answer(filled.to_depth("fused"), filled, decision)
             reasons = (*decision.reasons[:-1], f"the two cannot be joined: {fit.reason}", ALONE)
             decision = DepthDecision("monocular", reasons, measured)
-        depth = self.monocular.scaled(considered.relative, considered.relative_confidence)
+        depth = self.monocular.scaled(considered.seen.relative, considered.seen.relative_confidence)
         return Answer(depth, None, decision)
 
 
