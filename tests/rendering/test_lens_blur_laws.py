@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -114,6 +114,7 @@ def test_a_sharp_subject_is_unchanged_bit_for_bit(seed: int, behind: float) -> N
 
 
 @quick
+@example(1, 2.0, CIRCLE)  # a soft edge once came out two per cent brighter than anything around it
 @given(st.integers(0, 999), st.floats(0, 40), apertures)
 def test_the_result_stays_within_the_colours_of_the_photo(seed: int, widest: float, aperture: Aperture) -> None:
     picture = photo(seed)
