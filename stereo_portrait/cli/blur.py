@@ -69,7 +69,7 @@ def command(
         raise ConfigError(f"cannot write '{output.name}'; name a .png, .jpg, .npy or .exr file")
     metadata = None
     if image.suffix.lower() in LINEAR_SUFFIXES:
-        linear = read_linear(image)
+        linear = read_linear(image, settings["images"])
     else:
         pixels, metadata = read_deep(image, settings["images"])
         linear = linear_from_srgb(pixels)

@@ -112,7 +112,7 @@ def _photo_with_depth(given: Given, settings: "Settings") -> Job:
     photo = read_photo(given.inputs[0], settings["images"])
     metric = given.depth_kind == "metres"
     if metric:
-        inverse = np.float32(1) / read_depth(given.depth, given.depth_scale)
+        inverse = np.float32(1) / read_depth(given.depth, given.depth_scale, settings["images"])
     else:
         inverse = read_relative(given.depth, settings["images"], near_is_large=given.depth_kind == "relative")
     depth = on_photo_grid(inverse, metric, photo.pixels, str(given.depth), "sensor")

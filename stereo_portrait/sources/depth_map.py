@@ -8,17 +8,18 @@ from numpy.typing import NDArray
 
 from stereo_portrait.core.errors import InputError
 from stereo_portrait.core.pfm import read_pfm
-from stereo_portrait.sources.image_file import ImageSettings, read_grey
+from stereo_portrait.sources.image_file import DEFAULT, ImageSettings, read_grey, too_large
 
 MAX_BYTES = 2_000_000_000
 SUFFIXES = (".png", ".tif", ".tiff", ".pfm", ".npy", ".exr")
 
 
-def read_depth(path: Path, scale: float = 1000.0) -> NDArray[np.float32]:
+def read_depth(path: Path, scale: float = 1000.0, settings: ImageSettings = DEFAULT) -> NDArray[np.float32]:
     """(H, W) metres, NaN unknown: 16-bit PNG or TIFF divided by `scale` (0 unknown); PFM, NPY and EXR in metres.
 
     Raises:
-        InputError: unreadable, not a single channel, without any depth, or a scale that is not positive.
+        InputError: unreadable, over the pixel limit, not a single channel, without any depth, or a scale that is not
+            positive.
     """
     if not (np.isfinite(scale) and scale > 0):
         raise InputError(f"--depth-scale must be positive, found {scale:g}")
@@ -32,7 +33,7 @@ def read_depth(path: Path, scale: float = 1000.0) -> NDArray[np.float32]:
             raise InputError(f"{path}: over {MAX_BYTES} bytes is too large for a depth map")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    values = _float_map(path) if suffix in (".pfm", ".npy", ".exr") else _scaled(path, scale)
+    values = _float_map(path, settings) if suffix in (".pfm", ".npy", ".exr") else _scaled(path, scale, settings)
     if values.ndim != 2:
         raise InputError(f"{path}: a depth map has one channel, found shape {values.shape}")
     depth = np.where(np.isfinite(values) & (values > 0), values, np.nan).astype(np.float32)
@@ -41,12 +42,21 @@ def read_depth(path: Path, scale: float = 1000.0) -> NDArray[np.float32]:
     return depth
 
 
-def _scaled(path: Path, scale: float) -> NDArray[np.float32]:
+def _scaled(path: Path, scale: float, settings: ImageSettings) -> NDArray[np.float32]:
     import cv2
+    from PIL import Image
 
-    raw: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        Image.MAX_IMAGE_PIXELS = None  # our own limit, a setting, is checked right below
+        with Image.open(path) as header:
+            size = header.size
+        if size[0] * size[1] > settings.max_megapixels * 1e6:
+            raise too_large(str(path), size, settings)
+        raw: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, OverflowError, MemoryError, cv2.error) as error:
+        raise InputError(f"{path} is not an image that can be read") from error
     if raw is None:
-        raise InputError(f"{path} is not an image that can be read")
+        raise InputError(f"{path}: damaged or truncated; copy the file again")
     if raw.dtype != np.uint16:
         raise InputError(
             f"{path}: expected 16-bit depth, found {raw.dtype}: too coarse for metres; is it --depth-kind relative?"
@@ -54,13 +64,13 @@ def _scaled(path: Path, scale: float) -> NDArray[np.float32]:
     return raw.astype(np.float32) / np.float32(scale)
 
 
-def _float_map(path: Path) -> NDArray[np.float32]:
+def _float_map(path: Path, settings: ImageSettings) -> NDArray[np.float32]:
     if path.suffix.lower() == ".pfm":
         return read_pfm(path)
     if path.suffix.lower() == ".exr":
         from stereo_portrait.sources.float_image import read_exr
 
-        values = read_exr(path)
+        values = read_exr(path, settings)
         return values[..., 0] if values.ndim == 3 else values
     try:
         values = np.load(path, allow_pickle=False)
@@ -78,7 +88,7 @@ def read_relative(path: Path, settings: ImageSettings, near_is_large: bool = Tru
         InputError: unreadable, or not one channel.
     """
     if path.suffix.lower() in (".pfm", ".npy", ".exr"):
-        values = _float_map(path)
+        values = _float_map(path, settings)
         if values.ndim != 2:
             raise InputError(f"{path}: a depth map has one channel, found shape {values.shape}")
         values = np.where(np.isfinite(values), values, np.nan).astype(np.float32)

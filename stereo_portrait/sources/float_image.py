@@ -6,18 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo_portrait.core.errors import InputError
+from stereo_portrait.sources.image_file import DEFAULT, ImageSettings, too_large
 
-MAX_VALUES = 1_000_000_000
 
-
-def read_linear(path: Path) -> NDArray[np.float32]:
+def read_linear(path: Path, settings: ImageSettings = DEFAULT) -> NDArray[np.float32]:
     """(H, W, 3) linear light from .npy or .exr.
 
     Raises:
         InputError: unreadable, another shape, or values that are negative or not finite.
     """
     if path.suffix.lower() == ".exr":
-        values = read_exr(path)
+        values = read_exr(path, settings)
     else:
         try:
             values = np.load(path, allow_pickle=False)
@@ -35,11 +34,11 @@ def read_linear(path: Path) -> NDArray[np.float32]:
     return np.maximum(values, 0)
 
 
-def read_exr(path: Path) -> NDArray[np.float32]:
+def read_exr(path: Path, settings: ImageSettings = DEFAULT) -> NDArray[np.float32]:
     """(H, W) or (H, W, 3) float32 of an OpenEXR file's RGB, Y or first channels.
 
     Raises:
-        InputError: unreadable.
+        InputError: unreadable, or over the pixel limit.
     """
     try:
         import OpenEXR
@@ -48,8 +47,15 @@ def read_exr(path: Path) -> NDArray[np.float32]:
     if not path.is_file():
         raise InputError(f"cannot read {path}: no such file")
     try:
+        with OpenEXR.File(str(path), header_only=True) as file:
+            (left, top), (right, bottom) = file.header()["dataWindow"]
+        size = (int(right) - int(left) + 1, int(bottom) - int(top) + 1)
+        if size[0] * size[1] > settings.max_megapixels * 1e6:
+            raise too_large(str(path), size, settings)
         with OpenEXR.File(str(path)) as file:
             channels = {name: np.array(channel.pixels) for name, channel in file.channels().items()}
+    except InputError:
+        raise
     except Exception as error:  # the binding raises bare RuntimeError and worse
         raise InputError(f"{path}: not an OpenEXR file that can be read ({error})") from error
     for name in ("RGB", "RGBA"):
@@ -58,7 +64,7 @@ def read_exr(path: Path) -> NDArray[np.float32]:
     if all(c in channels for c in "RGB"):
         return np.stack([channels[c] for c in "RGB"], axis=-1).astype(np.float32)
     first = channels.get("Y", next(iter(channels.values()), None))
-    if first is None or first.size > MAX_VALUES:
+    if first is None:
         raise InputError(f"{path}: no picture in this EXR file")
     return np.ascontiguousarray(first, np.float32)
 

@@ -54,6 +54,7 @@ def read_frames(path: Path, settings: ImageSettings = DEFAULT) -> list[Photo]:
         for index in range(min(count, 4)):
             try:
                 picture.seek(index)
+                _check_size(picture, f"picture {index + 1} in {path}", settings)
                 photos.append(_photo(picture, path))
             except (EOFError, OSError, SyntaxError, ValueError) as error:
                 raise InputError(f"{path}: picture {index + 1} of {count} in it is damaged ({error})") from error
@@ -100,19 +101,30 @@ def _opened(path: Path, settings: ImageSettings) -> Image.Image:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     except (SyntaxError, ValueError, RuntimeError, EOFError, OverflowError, MemoryError) as error:
         raise InputError(f"{path}: damaged image header ({error}); copy the file again") from error
-    megapixels = picture.width * picture.height / 1e6
-    if megapixels > settings.max_megapixels:
-        picture.close()
-        raise InputError(
-            f"{path} claims {picture.width}x{picture.height}, {megapixels:.0f} megapixels; the limit is "
-            f"{settings.max_megapixels:g} (--set images.max_megapixels=N raises it)"
-        )
+    _check_size(picture, str(path), settings)
     if min(picture.width, picture.height) < SMALLEST_SIDE_PX:
         picture.close()
         raise InputError(
             f"{path} is {picture.width}x{picture.height}; at least {SMALLEST_SIDE_PX} pixels a side are needed"
         )
     return picture
+
+
+def _check_size(picture: Image.Image, name: str, settings: ImageSettings) -> None:
+    """Close and refuse a picture over the pixel limit, before it is decoded."""
+    size = (picture.width, picture.height)
+    if size[0] * size[1] > settings.max_megapixels * 1e6:
+        picture.close()
+        raise too_large(name, size, settings)
+
+
+def too_large(name: str, size: tuple[int, int], settings: ImageSettings) -> InputError:
+    """The error for a picture of `size` (width, height) over the limit."""
+    width, height = size
+    return InputError(
+        f"{name} claims {width}x{height}, {width * height / 1e6:.0f} megapixels; the limit is "
+        f"{settings.max_megapixels:g} (--set images.max_megapixels=N raises it)"
+    )
 
 
 def _check_boxes(path: Path, size: int) -> None:
@@ -189,9 +201,9 @@ def read_grey(data: bytes, name: str, settings: ImageSettings = DEFAULT) -> NDAr
         InputError: not a picture, damaged, of no size, or over the pixel limit; `name` is in the message.
     """
     try:
+        Image.MAX_IMAGE_PIXELS = None  # our own limit, a setting, is checked right below
         picture = Image.open(io.BytesIO(data))
-        if picture.width * picture.height > settings.max_megapixels * 1e6:
-            raise InputError(f"{name} claims {picture.width}x{picture.height}, over images.max_megapixels")
+        _check_size(picture, name, settings)
         picture.load()
         deep = picture.mode in RAW_MODES_16
         values = np.asarray(picture if deep else picture.convert("L"), np.float32)
