@@ -44,6 +44,4 @@ class BokehRenderer:
         from stereo_portrait.rendering.bokeh_layers import render_layers
 
         light = np.ascontiguousarray(linear, np.float32)
-        blurred = render_layers(light, np.ascontiguousarray(radius_px, np.float32), aperture, self.settings)
-        # A blur is a mean with weights of one sign: joining layers may miss that by a per cent or two at soft edges.
-        return np.clip(blurred, light.min(axis=(0, 1)), light.max(axis=(0, 1)), out=blurred)
+        return render_layers(light, np.ascontiguousarray(radius_px, np.float32), aperture, self.settings)

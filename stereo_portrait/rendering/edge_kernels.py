@@ -90,6 +90,7 @@ def cover(first, last, linear, radius, alike, places, cuts, least_jump, tune, re
         like = max(np.float32(LIKE_PX), np.float32(0.25) * jump)
         f0 = f1 = f2 = b0 = b1 = b2 = np.float32(0)
         ff = bb = fw = bw = np.float32(0)
+        top0 = top1 = top2 = np.float32(0)  # the brightest light sampled: no side of a mix is brighter
         for j in range(max(0, y - SAMPLE_PX), min(height, y + SAMPLE_PX + 1)):
             for i in range(x - SAMPLE_PX + (j - y + SAMPLE_PX) % 2, x + SAMPLE_PX + 1, 2):
                 if i < 0 or i >= width:
@@ -106,6 +107,7 @@ def cover(first, last, linear, radius, alike, places, cuts, least_jump, tune, re
                 # square roots even out the noise of bright and dark
                 c0, c1, c2 = np.sqrt(linear[j, i, 0]), np.sqrt(linear[j, i, 1]), np.sqrt(linear[j, i, 2])
                 square = c0 * c0 + c1 * c1 + c2 * c2
+                top0, top1, top2 = max(top0, c0), max(top1, c1), max(top2, c2)
                 if front:
                     f0 += weight * c0
                     f1 += weight * c1
@@ -131,6 +133,7 @@ def cover(first, last, linear, radius, alike, places, cuts, least_jump, tune, re
         if is_front:
             prior = 1 - prior
         p0, p1, p2 = linear[y, x, 0], linear[y, x, 1], linear[y, x, 2]
+        top0, top1, top2 = max(top0 * top0, p0), max(top1 * top1, p1), max(top2 * top2, p2)
         # from here on in linear light, where mixing is true
         f0, f1, f2, b0, b1, b2 = f0 * f0, f1 * f1, f2 * f2, b0 * b0, b1 * b1, b2 * b2
         d0, d1, d2_ = f0 - b0, f1 - b1, f2 - b2
@@ -158,12 +161,12 @@ def cover(first, last, linear, radius, alike, places, cuts, least_jump, tune, re
         result[n, 0] = a
         result[n, 1] = near
         result[n, 2] = far
-        result[n, 3] = max(np.float32(0), f0 + e0 * gf / total)
-        result[n, 4] = max(np.float32(0), f1 + e1 * gf / total)
-        result[n, 5] = max(np.float32(0), f2 + e2 * gf / total)
-        result[n, 6] = max(np.float32(0), b0 + e0 * gb / total)
-        result[n, 7] = max(np.float32(0), b1 + e1 * gb / total)
-        result[n, 8] = max(np.float32(0), b2 + e2 * gb / total)
+        result[n, 3] = min(top0, max(np.float32(0), f0 + e0 * gf / total))
+        result[n, 4] = min(top1, max(np.float32(0), f1 + e1 * gf / total))
+        result[n, 5] = min(top2, max(np.float32(0), f2 + e2 * gf / total))
+        result[n, 6] = min(top0, max(np.float32(0), b0 + e0 * gb / total))
+        result[n, 7] = min(top1, max(np.float32(0), b1 + e1 * gb / total))
+        result[n, 8] = min(top2, max(np.float32(0), b2 + e2 * gb / total))
 
 
 @numba.njit(nogil=True, cache=True)
