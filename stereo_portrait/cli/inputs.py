@@ -47,6 +47,7 @@ class Job:
     photo: "Photo | None" = None
     depth: "DepthMap | None" = None
     focus_px: tuple[int, int] | None = None  # where the camera that took the photo was focused
+    warnings: tuple[str, ...] = ()  # what was noticed while reading
 
 
 def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,11 +92,13 @@ def jobs_of(given: Given, settings: "Settings") -> Iterator[Job]:
 
         left, right = given.inputs
         pair = read_pair(left, right, settings["images"])
-        yield Job(pair.name, pair, _rig_for(pair, given, given.inputs[0]))
+        yield Job(pair.name, pair, rig_for(pair, given, given.inputs[0]))
     elif len(given.inputs) == 1 and given.inputs[0].is_dir():
         yield from _folder(given, settings)
     elif len(given.inputs) == 1:
-        yield _one_file(given, settings)
+        from stereo_portrait.cli.one_file import job_of_file
+
+        yield job_of_file(given, settings)
     else:
         raise InputError(f"give LEFT RIGHT, one PHOTO, or one folder of pairs; found {len(given.inputs)} paths")
 
@@ -119,37 +122,21 @@ def _photo_with_depth(given: Given, settings: "Settings") -> Job:
     return Job(photo.name, photo=photo, depth=depth)
 
 
-def _one_file(given: Given, settings: "Settings") -> Job:
-    from stereo_portrait.sources.image_file import read_photo
-    from stereo_portrait.sources.phone import read_embedded_depth
-    from stereo_portrait.sources.recorded import read_joined_pair, read_pair_in_one_file
-
-    path = given.inputs[0]
-    if given.layout is not None:
-        pair = read_joined_pair(path, given.layout, settings["images"])  # type: ignore[arg-type]
-        return Job(pair.name, pair, _rig_for(pair, given, path))
-    if given.rig is not None or given.rectified:
-        inside = read_pair_in_one_file(path, settings["images"])
-        if inside is None:
-            raise InputError(f"{path} holds one picture; give LEFT RIGHT, or --layout if both views lie side by side")
-        return Job(inside.name, inside, _rig_for(inside, given, path))
-    photo = read_photo(path, settings["images"])
-    embedded = read_embedded_depth(path, photo, settings["images"])
-    if embedded is None:
-        return Job(path.stem, photo=photo)
-    return Job(path.stem, photo=photo, depth=embedded.depth, focus_px=embedded.focus_px)
-
-
 def _folder(given: Given, settings: "Settings") -> Iterator[Job]:
     from stereo_portrait.sources.recorded import find_pairs, read_pair
 
     for files in find_pairs(given.inputs[0]):
         pair = read_pair(files.left, files.right, settings["images"], files.name)
         found = files.rig if given.rig is None and not given.rectified else None
-        yield Job(files.name, pair, _rig_for(pair, given, files.left, found))
+        yield Job(files.name, pair, rig_for(pair, given, files.left, found))
 
 
-def _rig_for(pair: "StereoPair", given: Given, where: Path, found: Path | None = None) -> "Rig":
+def rig_for(pair: "StereoPair", given: Given, where: Path, found: Path | None = None) -> "Rig":
+    """The rig that was named, described, or lies beside the pair.
+
+    Raises:
+        RigError: none of these.
+    """
     from stereo_portrait.geometry.rectify import rectified_rig
     from stereo_portrait.geometry.rig_file import read_rig
 

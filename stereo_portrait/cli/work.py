@@ -124,6 +124,7 @@ def run_job(
         report = {
             "method": estimate.decision.use,
             **describe(estimate),
+            "warnings": [*job.warnings, *estimate.warnings],
             "seconds": dict(watch.seconds),
             "settings": settings.as_dict(),
             "version": _version(),
@@ -134,7 +135,7 @@ def run_job(
             report["lens"] = dataclasses.asdict(result.lens)
         report["files"] = write_estimate(folder, estimate, report, result, options.get("photo_format", "png"))
         advance("written")
-    for warning in estimate.warnings:
+    for warning in (*job.warnings, *estimate.warnings):
         talk.warn(f"{job.name}: {warning}")
     if estimate.decision.use != "stereo" or method != "auto":
         for reason in estimate.decision.reasons:

@@ -45,11 +45,12 @@ def check(pair: StereoPair, rig: RigCalibration | RectifiedRig) -> RowError:
     return measured(found, rectified)
 
 
-def mend(pairs: list[StereoPair], rig: RigCalibration | RectifiedRig) -> Mending:
+def mend(pairs: list[StereoPair], rig: RigCalibration | RectifiedRig, pan: bool = True) -> Mending:
     """The rig that these pairs ask for.
 
     Only rows are used: they do not depend on distance, so no truth about the scene is needed. The pan about the
-    vertical axis shows in rows only through the picture's corners; where it drowns in noise it is left alone.
+    vertical axis shows in rows only through the picture's corners; where it drowns in noise, or without `pan`, it is
+    left alone.
 
     Raises:
         CalibrationError: too few matches, all of them far away or on one plane, or no rotation that helps.
@@ -70,7 +71,7 @@ def mend(pairs: list[StereoPair], rig: RigCalibration | RectifiedRig) -> Mending
         _supported(rays, focal_px)
         hold = np.arange(matches) % 4 == 3
         parts = [(r[~hold], r[hold]) for r in rays]
-        step, sigma, notes = _fit(parts[0][0], parts[1][0], focal_px)
+        step, sigma, notes = _fit(parts[0][0], parts[1][0], focal_px, pan)
         error = [_rows_px(parts[0][1], parts[1][1], p, focal_px) for p in (np.zeros(4), step)]
         if not np.isfinite(before_px):
             before_px = float(np.median(np.abs(error[0])))
@@ -171,12 +172,14 @@ def _rows_px(left: Array, right: Array, step: Array, focal_px: float) -> Array:
     return focal_px * (rays[:, 1] / rays[:, 2] - left[:, 1])
 
 
-def _fit(left: Array, right: Array, focal_px: float) -> tuple[Array, Array, tuple[str, ...]]:
+def _fit(left: Array, right: Array, focal_px: float, pan: bool) -> tuple[Array, Array, tuple[str, ...]]:
     """Step (rotation x, y, z in rad, log focal ratio), its standard errors, and what was held."""
-    free = [0, 1, 2, 3]
+    free = [0, 1, 2, 3] if pan else [0, 2, 3]
     notes: list[str] = []
     step, sigma = _solve(left, right, focal_px, free)
     for index, least_px in ((1, PAN_GAIN_PX), (3, FOCAL_GAIN_PX)):
+        if index not in free:
+            continue
         fewer = [i for i in free if i != index]
         simple, simple_sigma = _solve(left, right, focal_px, fewer)
         gain_px = [float(np.median(np.abs(_rows_px(left, right, s, focal_px)))) for s in (simple, step)]

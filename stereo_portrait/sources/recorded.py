@@ -1,11 +1,13 @@
 """Pairs in files: two files, one side-by-side or top-bottom picture, MPO, or a folder of pairs."""
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from PIL import Image as PillowImage
 
 from stereo_portrait.core.capture import Photo, StereoPair
 from stereo_portrait.core.errors import InputError
@@ -83,6 +85,24 @@ def read_pair_in_one_file(path: Path, settings: ImageSettings = DEFAULT) -> Ster
     photos = read_frames(path, settings)
     same = [p for p in photos if p.pixels.shape == photos[0].pixels.shape]
     return pair_of(same[0], same[1], path.stem, str(path)) if len(same) >= 2 else None
+
+
+def second_view(path: Path) -> bool:
+    """Whether a JPEG holds another picture of the same size (an MPO of a stereo camera); headers only.
+
+    A phone's second picture (its gain map, its preview) is smaller. Unreadable files hold nothing.
+    """
+    if path.suffix.lower() not in (".mpo", ".jpg", ".jpeg"):
+        return False
+    try:
+        with PillowImage.open(path) as picture:
+            first = picture.size
+            if getattr(picture, "n_frames", 1) < 2:
+                return False
+            picture.seek(1)
+            return picture.size == first
+    except (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, struct.error):
+        return False
 
 
 def find_pairs(folder: Path) -> Iterator[PairFiles]:
