@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stereo_portrait.core.capture import RgbdFrame, StereoPair
+from stereo_portrait.core.rig import Camera, RectifiedRig, RigCalibration
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +31,11 @@ class SourceHealth:
     worst_skew_ms: float = 0.0
     notes: list[str] = field(default_factory=list)  # plain words, each said once
 
+    def note(self, text: str) -> None:
+        """Say something once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
 
 class FrameSource(Protocol):
     """An open stream. Iterating gives frames until the end; `close` may be called at any time, from any thread.
@@ -41,6 +47,8 @@ class FrameSource(Protocol):
     rate_hz: float | None  # as the device or the file states it
     paced: bool  # True: frames come at their own times and are lost if not taken; False: as fast as they are read
     health: SourceHealth
+    rig: RigCalibration | RectifiedRig | None  # of a stereo stream, where the source itself knows it
+    camera: Camera | None  # of the photo in frames with depth, where the source itself knows it
 
     def __iter__(self) -> Iterator[Frame]: ...
 
