@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from stereo_portrait.core.portrait import Aperture
 
 STEPS = 512
+BINS_PER_PX = 32  # radii in the table of spans: their step,
+TABLE_TO_PX = 6.5  # and the largest
+PHASES = 8  # of a disc's centre between two rows
 SMALLEST_RING = 0.02  # smaller central obstructions are none
 TURNS = 720
 SOAP_INNER = 0.8  # radius where the bright rim of a soap bubble begins
@@ -25,6 +28,9 @@ class ApertureShape:
     scales: NDArray[np.float32]  # (N,) sizes of the copies
     weights: NDArray[np.float32]  # (N,) their densities, which add up; negative ones take light away
     cats_eye: float  # how far the second pupil is displaced at the picture's corner, in radii
+    starts: NDArray[np.int32]  # (BINS, PHASES) first row of a disc, from the row that its centre lies in
+    counts: NDArray[np.int32]  # (BINS, PHASES) number of its rows
+    spans: NDArray[np.float32]  # (BINS, PHASES, ROWS, 3) of each row: reach left and right, share of the row's height
 
 
 @cache
@@ -51,8 +57,33 @@ def shape_of(aperture: Aperture) -> ApertureShape:
     outline = np.interp(
         (np.arange(TURNS) + 0.5) * 2 * np.pi / TURNS, directions[order], np.hypot(x, y)[order], period=2 * np.pi
     ).astype(np.float32)
-    return ApertureShape(
-        outline, np.stack(sums, axis=1).astype(np.float32), high, wide, scales, weights, aperture.cats_eye
+    reach = np.stack(sums, axis=1).astype(np.float32)
+    return ApertureShape(outline, reach, high, wide, scales, weights, aperture.cats_eye, *_table(reach, high))
+
+
+def _table(reach: NDArray[np.float32], high: float) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """The rows of discs of every radius from 0 to TABLE_TO_PX in steps of 1 / BINS_PER_PX, for PHASES of the centre."""
+    size = (np.arange(int(TABLE_TO_PX * BINS_PER_PX) + 2) / BINS_PER_PX)[:, None, None]
+    phase = (np.arange(PHASES) / PHASES)[None, :, None]
+    tall = size * high
+    starts, ends = np.floor(phase - tall), np.ceil(phase + tall)
+    row = starts + np.arange(int((ends - starts).max()))
+    top, bottom = np.maximum(row, phase - tall), np.minimum(row + 1, phase + tall)
+    height = np.maximum(bottom - top, 0.0)
+    there = height > 1e-6
+    spans = np.zeros((*row.shape, 3))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for side in (0, 1):
+            above, below = (
+                np.interp((at - phase + tall) / (2 * tall), np.linspace(0, 1, STEPS + 1), reach[:, side])
+                for at in (top, bottom)
+            )
+            spans[..., side] = np.where(there, (below - above) * size**2 / height, 0)
+    spans[..., 2] = np.where(there, height, 0)
+    return (
+        starts[..., 0].astype(np.int32),
+        (ends - starts)[..., 0].astype(np.int32),
+        np.ascontiguousarray(spans, np.float32),
     )
 
 

@@ -1,26 +1,30 @@
-"""The steps of the lens blur, far to near: start a layer, fill what is hidden, build its pyramid, gather it over."""
+"""The steps of the lens blur, near to far: start a layer, fill what is hidden, build its pyramid, lay it under."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo_portrait.core.portrait import Aperture
-from stereo_portrait.rendering import bokeh_kernels as kernels
-from stereo_portrait.rendering import edge_kernels as edges
+from stereo_portrait.rendering import cell_kernels as cells
+from stereo_portrait.rendering import disc_kernels as discs
+from stereo_portrait.rendering import sheet_kernels as sheets
 from stereo_portrait.rendering.aperture_shape import ApertureShape, shape_of
 from stereo_portrait.rendering.bands import in_bands
+from stereo_portrait.rendering.cell_kernels import BLOCK_PX, CELL_PX
+from stereo_portrait.rendering.edge_kernels import SHARP_BELOW_PX
+from stereo_portrait.rendering.edges import Mixed, divide, known_everywhere
 from stereo_portrait.rendering.filling import fill
+from stereo_portrait.rendering.lamp_kernels import DEPTH_STEP
 from stereo_portrait.rendering.lamps import add_lamps, collected, take_lamps
-from stereo_portrait.rendering.layering import LEAST_JUMP_PX, Cuts, choose_cuts, window_range
+from stereo_portrait.rendering.layering import Cuts
 
 if TYPE_CHECKING:
     from stereo_portrait.rendering.bokeh import BokehSettings
 
 Map = NDArray[np.float32]
-SHARP_BELOW_PX = 0.5
+Cells = NDArray[np.uint8]
 FILL_LIMIT = 1.0  # linear light
 
 
@@ -35,13 +39,42 @@ class Care:
 
 
 @dataclass(slots=True, eq=False)
-class Mixed:
-    """Pixels in which two layers meet."""
+class Parts:
+    """A photo and which layer each of its pixels belongs to."""
 
-    places: NDArray[np.int64]  # (N,) flat indices
-    values: Map  # (N, 9): see edge_kernels.cover
-    near_index: NDArray[np.uint8]
-    far_index: NDArray[np.uint8]
+    linear: Map
+    radius: Map
+    index: NDArray[np.uint8]
+    slot: NDArray[np.int32]  # (H, W) 1 + the pixel's place in `mixed`, or 0
+    mixed: Mixed
+    cuts: Cuts
+    present: NDArray[np.int64]  # (cells) one bit for every layer
+
+
+class Scratch:
+    """Arrays that every layer uses anew, so that memory does not grow with the number of layers.
+
+    They start as zeros, which take no memory until they are written, and are valid only in the layer's needed cells.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self.sheets = [np.zeros((height, width, 4), np.float32)]
+        while len(self.sheets) < 2 or (len(self.sheets) < discs.MOST_LEVELS and min(self.sheets[-1].shape[:2]) > 2):
+            rows, columns = self.sheets[-1].shape[:2]
+            self.sheets.append(np.zeros(((rows + 1) // 2, (columns + 1) // 2, 4), np.float32))
+        self.sums = [np.zeros((s.shape[0], _stride(s.shape[1] + 1), 4), np.float32) for s in self.sheets]
+        self.depth = np.zeros((height, width), np.float32)
+        self.half_weight = np.zeros(((height + 1) // 2, (width + 1) // 2), np.float32)
+        self.blocks = np.zeros((-(-height // BLOCK_PX), -(-width // BLOCK_PX), 1), np.float32)
+        shape = -(-height // CELL_PX), -(-width // CELL_PX)
+        self.widest = np.zeros(shape, np.float32)
+        self.active, self.needed, self.holes = (np.zeros(shape, np.uint8) for _ in range(3))
+        self.ranges = np.zeros((-(-height // discs.TILE_PX), -(-width // discs.TILE_PX), 2), np.float32)
+
+
+def _stride(columns: int) -> int:
+    """A row's length that does not put the rows of a disc into the same few lines of the cache."""
+    return columns + 24 if (columns + 8) % 128 < 16 else columns
 
 
 def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "BokehSettings") -> Map:
@@ -54,239 +87,151 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
     care = Care(settings.layers, settings.soft_edges, 1, 3.0)
     if settings.quality == "preview":
         care = Care(min(settings.layers, 3), False, 4, 2.0)
-    radius, cuts, mixed = divide(calm, radius, care, settings.snap_edges)
-    index = cuts.index(radius)
-    flags = np.zeros(radius.shape, np.uint8)
-    if len(mixed.places):
-        flags.ravel()[mixed.places] = mixed.far_index + 1
-    light, covered = np.zeros_like(linear), np.zeros_like(radius)
-    hides = _hiding_layers(index, flags, radius, max(shape.high, shape.wide))
-    covers: list[NDArray[np.uint8]] | None = [] if taken is not None and len(taken.places) else None
-    depths: list[Map] = []
-    for own in range(cuts.count):
-        _lay(light, covered, calm, radius, index, flags, mixed, cuts, own, shape, hides, covers, depths, care)
-    in_bands(kernels.even_out, len(light), light.size, light, covered)
-    if covers is not None and taken is not None:
-        lamps = collected(taken, cuts.index(taken.radius_px), *radius.shape)
+    parts = _parts(calm, *divide(calm, radius, care.layers, care.soft_edges, settings.snap_edges))
+    height, width = radius.shape
+    light, through = np.zeros_like(linear), np.ones_like(radius)
+    seen = np.ones(parts.present.shape, np.uint8)
+    scratch = Scratch(height, width)
+    lit = taken is not None and len(taken.places) > 0
+    count = parts.cuts.count if lit else 0
+    covers = np.zeros((count, height, width), np.uint8)
+    depths = np.zeros((count, -(-height // DEPTH_STEP), -(-width // DEPTH_STEP)), np.float32)
+    for own in range(parts.cuts.count - 1, -1, -1):
+        if not _start(parts, own, shape, seen, scratch):
+            continue
+        if lit:
+            in_bands(sheets.cover_of, len(seen), radius.size, scratch.sheets[0], scratch.needed, covers[own])
+            depths[own] = scratch.blocks[:: DEPTH_STEP // BLOCK_PX, :: DEPTH_STEP // BLOCK_PX, 0]
+        _lay_under(light, through, parts, own, shape, seen, scratch, care)
+    if lit and taken is not None:
+        lamps = collected(taken, parts.cuts.index(taken.radius_px), height, width)
         add_lamps(light, lamps, covers, depths, shape)
     return light
 
 
-def known_everywhere(radius_px: Map) -> Map:
-    """The radius with holes filled from the farther of the nearest known neighbours in the row, then in the column."""
-    unknown = ~np.isfinite(radius_px)
-    if not unknown.any():
-        return radius_px
-    radius = radius_px.copy()
-    if unknown.all():
-        return np.zeros_like(radius)
-    for turned in (radius, radius.T):
-        missing = ~np.isfinite(turned)
-        if not missing.any():
-            break
-        columns = np.arange(turned.shape[1])
-        before = np.maximum.accumulate(np.where(missing, -1, columns), axis=1)
-        after = np.minimum.accumulate(np.where(missing, turned.shape[1], columns)[:, ::-1], axis=1)[:, ::-1]
-        rows = np.arange(turned.shape[0])[:, None]
-        left = np.where(before >= 0, turned[rows, np.maximum(before, 0)], np.inf)
-        right = np.where(after < turned.shape[1], turned[rows, np.minimum(after, turned.shape[1] - 1)], np.inf)
-        best = np.minimum(left, right)
-        turned[missing] = np.where(np.isfinite(best), best, np.nan)[missing]
-    return np.ascontiguousarray(radius)
-
-
-def divide(linear: Map, radius: Map, care: Care, snap_edges: bool) -> tuple[Map, Cuts, Mixed]:
-    """The radius with crisp edges, where to cut it into layers, and the pixels that two layers share."""
-    if snap_edges:
-        near, far = window_range(radius, 5)
-        high, low = window_range(radius, 1)
-        step = high - low
-        steepest = cv2.dilate(step, np.ones((7, 7), np.uint8))
-        settled = np.empty_like(radius)
-        in_bands(edges.settle, len(radius), radius.size, radius, near, far, step, steepest, settled)
-        radius = settled
-    high, low = window_range(radius, 1)
-    steep = high - low > LEAST_JUMP_PX
-    cuts = choose_cuts(high[steep], low[steep], care.layers)
-    nothing = Mixed(np.zeros(0, np.int64), np.zeros((0, 9), np.float32), np.zeros(0, np.uint8), np.zeros(0, np.uint8))
-    if not care.soft_edges or cuts.count == 1:
-        return radius, cuts, nothing
-    side = 2 * edges.REACH_PX + 1
-    band = cv2.dilate(steep.astype(np.uint8), np.ones((side - 2, side - 2), np.uint8))
-    places = np.flatnonzero(band)
-    values = np.zeros((len(places), 9), np.float32)
-    alike = np.full(radius.shape, 9, np.uint8)
-    jump = np.float32(LEAST_JUMP_PX)
-    in_bands(edges.company, len(places), 9 * len(places), radius, places, jump, alike)
+def _parts(linear: Map, radius: Map, cuts: Cuts, mixed: Mixed) -> Parts:
+    """Every pixel's layer."""
+    height, width = radius.shape
+    index, slot = cuts.index(radius), np.zeros(radius.shape, np.int32)
+    slot.ravel()[mixed.places] = np.arange(1, len(mixed.places) + 1)
+    present = np.zeros((-(-height // CELL_PX), -(-width // CELL_PX)), np.int64)
+    goes_on = cuts.goes_on
+    highest = np.maximum.accumulate(np.concatenate(([-np.inf], goes_on))).astype(np.float32)
     in_bands(
-        edges.cover, len(places), 85 * len(places), linear, radius, alike, places, cuts.at, jump, edges.PRIORS, values
+        cells.layers_here,
+        len(present),
+        radius.size,
+        radius,
+        index,
+        slot,
+        mixed.near_index,
+        mixed.far_index,
+        goes_on,
+        highest,
+        present,
     )
-    near_index, far_index = cuts.index(values[:, 1]), cuts.index(values[:, 2])
-    alpha = values[:, 0]
-    real = (alpha >= 0) & (near_index != far_index)
-    own = radius.ravel()[places]
-    in_front = own > (values[:, 1] + values[:, 2]) / 2
-    real &= ~(in_front & (np.abs(own) < SHARP_BELOW_PX))  # what is in focus stays bit for bit
-    moved = real & (in_front != (alpha > 0.5))
-    radius = radius.copy()
-    radius.ravel()[places[moved]] = np.where(alpha[moved] > 0.5, values[moved, 1], values[moved, 2])
-    mixed = real & (alpha > 0) & (alpha < 1)
-    return radius, cuts, Mixed(places[mixed], values[mixed], near_index[mixed], far_index[mixed])
+    return Parts(linear, radius, index, slot, mixed, cuts, present)
 
 
-def _lay(
+def _start(parts: Parts, own: int, shape: ApertureShape, seen: Cells, scratch: Scratch) -> bool:
+    """Fill the scratch arrays with one layer: its light, coverage and blur radius; False if nothing of it is seen."""
+    limit = parts.cuts.goes_on[own] if own < parts.cuts.count - 1 else np.float32(np.inf)
+    mixed, size = parts.mixed, parts.radius.size
+    blocks_known = np.empty(scratch.blocks.shape[:2], np.float32)
+    layer = (parts.index, parts.slot, mixed.values, mixed.near_index, mixed.far_index, limit)
+    in_bands(
+        cells.depth_blocks,
+        len(seen),
+        size,
+        own,
+        parts.radius,
+        *layer,
+        parts.present,
+        scratch.blocks,
+        blocks_known,
+        scratch.widest,
+    )
+    if not blocks_known.any():
+        return False
+    fill(scratch.blocks, blocks_known)
+    spread = np.float32(max(shape.high, shape.wide))
+    active, needed = scratch.active, scratch.needed
+    if not cells.plan(own, parts.present, seen, scratch.blocks, scratch.widest, spread, active, needed):
+        return False
+    sheet = scratch.sheets[0]
+    in_bands(
+        sheets.start_sheet,
+        len(seen),
+        size,
+        own,
+        parts.linear,
+        parts.radius,
+        *layer,
+        scratch.blocks,
+        parts.present,
+        needed,
+        sheet,
+        scratch.depth,
+        scratch.holes,
+    )
+    if scratch.holes.any():
+        half, weight = scratch.sheets[1], scratch.half_weight
+        in_bands(sheets.pull_sheet, len(seen), size, sheet, needed, np.float32(FILL_LIMIT), half, weight)
+        fill(half, weight)
+        in_bands(sheets.push_sheet, len(seen), size, half, scratch.holes, own == 0, sheet)
+    return True
+
+
+def _lay_under(
     light: Map,
-    covered: Map,
-    linear: Map,
-    radius: Map,
-    index: NDArray[np.uint8],
-    flags: NDArray[np.uint8],
-    mixed: Mixed,
-    cuts: Cuts,
+    through: Map,
+    parts: Parts,
     own: int,
     shape: ApertureShape,
-    hides: NDArray[np.uint8],
-    covers: list[NDArray[np.uint8]] | None,
-    depths: list[Map],
-    care: "Care",
+    seen: Cells,
+    scratch: Scratch,
+    care: Care,
 ) -> None:
-    """Render one layer over `light`; its coverage and blur are added to `covers` and `depths`."""
-    height, width = radius.shape
-    if covers is not None:
-        covers.append(np.zeros((height, width), np.uint8))
-        depths.append(np.zeros((-(-height // kernels.DEPTH_STEP), -(-width // kernels.DEPTH_STEP)), np.float32))
-    box = _box(index, radius, own, max(shape.high, shape.wide))
-    if box is None:
-        return
-    top, bottom, left, right = box
-    size, area = (bottom - top, right - left), (bottom - top) * (right - left)
-    sheet, weight = np.empty((*size, 4), np.float32), np.empty(size, np.float32)
-    depth, depth_known = np.empty(size, np.float32), np.empty(size, np.uint8)
-    overlap_to = cuts.at[own] + cuts.overlap[own] if own < cuts.count - 1 else np.float32(np.inf)
-    place = (own, left, top)
+    """Blur the layer in the scratch arrays and add what of it is seen to `light`."""
+    tiles = len(scratch.ranges)
+    in_bands(discs.tile_ranges, tiles, light.size, scratch.depth, scratch.active, scratch.ranges)
+    drawn = scratch.ranges[..., 0] >= 0
+    least_radius = np.float32(care.least_radius_px)
+    count = len(scratch.sheets)
+    lowest = discs.level_of(scratch.ranges[drawn][:, 0].min(), least_radius, count)
+    highest = discs.level_of(scratch.ranges[drawn][:, 1].max(), least_radius, count)
+    needed, side = scratch.needed, CELL_PX
+    for level in range(highest + 1):
+        values, sums = scratch.sheets[level], scratch.sums[level]
+        if level > 0:
+            if side > 1:
+                side //= 2
+            else:
+                needed = np.ones(values.shape[:2], np.uint8)
+            in_bands(sheets.halve, len(values), 4 * values.size, scratch.sheets[level - 1], needed, side, values)
+        if level >= lowest:
+            in_bands(sheets.row_sums, len(values), values.size, values, needed, side, sums)
     in_bands(
-        edges.sheet_of,
-        size[0],
-        area,
-        linear,
-        index,
-        radius,
-        flags,
-        own,
-        np.float32(overlap_to),
-        left,
-        top,
-        sheet,
-        weight,
-        depth,
-        depth_known,
-    )
-    edges.mix_in(
-        mixed.places, mixed.values, mixed.near_index, mixed.far_index, *place, width, sheet, weight, depth, depth_known
-    )
-    _fill_depth(depth, depth_known)
-    if own == 0:
-        weight *= sheet[..., 3]  # the farthest layer goes on behind everything
-    fill(sheet, weight, FILL_LIMIT)
-    if own == 0:
-        sheet[..., 3] = 1
-    if covers is not None:
-        covers[-1][top:bottom, left:right] = np.rint(sheet[..., 3] * 255)
-        step = kernels.DEPTH_STEP
-        depths[-1][:] = cv2.copyMakeBorder(depth, top, height - bottom, left, width - right, cv2.BORDER_REPLICATE)[
-            ::step, ::step
-        ]
-    levels = _row_sum_levels(sheet, float(np.abs(depth).max()) / care.least_radius_px)
-    tiles = -(-size[0] // kernels.TILE_PX) * -(-size[1] // kernels.TILE_PX)
-    in_bands(
-        kernels.gather_over,
+        discs.lay_under,
         tiles,
-        area,
+        light.size,
+        own,
         light,
-        covered,
-        linear,
-        index,
-        flags,
-        *place,
-        depth,
-        _cells(sheet[..., 3]),
-        hides,
-        sheet,
-        (*levels, *[levels[-1]] * (kernels.MOST_LEVELS - len(levels))),
-        len(levels),
-        shape.reach,
-        np.float32(shape.high),
-        shape.scales,
-        shape.weights,
+        through,
+        seen,
+        parts.linear,
+        parts.radius,
+        parts.index,
+        parts.slot,
+        scratch.sheets[0],
+        scratch.depth,
+        scratch.active,
+        scratch.ranges,
+        (*scratch.sums, *[scratch.sums[-1]] * (discs.MOST_LEVELS - count)),
+        count,
+        (shape.reach, np.float32(shape.high), shape.scales, shape.weights),
+        (shape.starts, shape.counts, shape.spans),
         np.float32(shape.cats_eye),
         care.spacing_px,
-        np.float32(care.least_radius_px),
+        least_radius,
     )
-
-
-def _hiding_layers(index: NDArray[np.uint8], flags: NDArray[np.uint8], radius: Map, spread: float) -> NDArray[np.uint8]:
-    """For every tile the farthest layer within its reach: layers go on beneath each other, so it hides all behind."""
-    tile = kernels.TILE_PX
-    rows, columns = -(-index.shape[0] // tile), -(-index.shape[1] // tile)
-    least, widest = np.empty((rows, columns), np.uint8), np.empty((rows, columns), np.float32)
-    in_bands(kernels.tile_layers, rows, index.size, index, flags, radius, least, widest)
-    around = 2 * (int(widest.max() * spread) // tile + 1) + 1
-    reach = cv2.dilate(widest, np.ones((around, around), np.uint8)) * np.float32(spread) + np.float32(3)
-    hides = np.empty((rows, columns), np.uint8)
-    kernels.hiding(0, rows, least, reach, hides)
-    return hides
-
-
-def _box(index: NDArray[np.uint8], radius: Map, own: int, spread: float) -> tuple[int, int, int, int] | None:
-    """(top, bottom, left, right) of all that a layer's blur can touch, from whole tiles; None for an empty layer."""
-    height, width = radius.shape
-    if own == 0:
-        return 0, height, 0, width
-    inside = index == own
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    if rows.size == 0:
-        return None
-    part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    space = int(np.abs(radius[part][inside[part]]).max() * spread) + 8
-    return (
-        max(0, int(rows[0]) - space) // kernels.TILE_PX * kernels.TILE_PX,
-        min(height, int(rows[-1]) + space + 1),
-        max(0, int(columns[0]) - space) // kernels.TILE_PX * kernels.TILE_PX,
-        min(width, int(columns[-1]) + space + 1),
-    )
-
-
-def _row_sum_levels(sheet: Map, widest: float) -> list[Map]:
-    """Row sums of the sheet and of its halvings, as many as the widest blur needs (in the smallest disc's radii)."""
-    levels: list[Map] = []
-    current = sheet
-    while True:
-        sums = np.empty((current.shape[0], current.shape[1] + 1, 4), np.float32)
-        in_bands(kernels.row_sums, current.shape[0], current.size, current, sums)
-        levels.append(sums)
-        enough = widest < 2 ** len(levels)
-        if enough or len(levels) == kernels.MOST_LEVELS or min(current.shape[:2]) <= 2:
-            return levels
-        coarse = np.empty(((current.shape[0] + 1) // 2, (current.shape[1] + 1) // 2, 4), np.float32)
-        in_bands(kernels.halve, coarse.shape[0], current.size, current, coarse)
-        current = coarse
-
-
-def _fill_depth(depth: Map, known: NDArray[np.uint8]) -> None:
-    """Carry a layer's blur radius smoothly beyond the layer."""
-    if known.all():
-        return
-    rows, columns = -(-depth.shape[0] // kernels.BLOCK_PX), -(-depth.shape[1] // kernels.BLOCK_PX)
-    blocks, block_known = np.empty((rows, columns, 1), np.float32), np.empty((rows, columns), np.float32)
-    in_bands(kernels.depth_blocks, rows, depth.size, depth, known, blocks, block_known)
-    fill(blocks, block_known)
-    in_bands(kernels.spread_depth, depth.shape[0], depth.size, blocks, known, depth)
-
-
-def _cells(alpha: Map) -> NDArray[np.bool_]:
-    """(ceil(h / CELL), ceil(w / CELL)) True where a cell has any coverage."""
-    cell = kernels.CELL_PX
-    rows, columns = -(-alpha.shape[0] // cell), -(-alpha.shape[1] // cell)
-    padded = np.zeros((rows * cell, columns * cell), bool)
-    padded[: alpha.shape[0], : alpha.shape[1]] = alpha > 1e-3
-    return np.ascontiguousarray(padded.reshape(rows, cell, columns, cell).any(axis=(1, 3)))

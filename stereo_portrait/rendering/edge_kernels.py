@@ -1,16 +1,17 @@
 """Compiled loops at depth edges: which two depths meet in a pixel, and how much of it the nearer one covers."""
 
-import numba
 import numpy as np
+
+from stereo_portrait.rendering.compiled import compiled
 
 REACH_PX = 3  # how far from a depth edge coverage is estimated
 SAMPLE_PX = 6  # how far the colours of both sides are looked for
-MOSTLY_HIDDEN = 0.6  # coverage above which a pixel says too little about what is behind it
+SHARP_BELOW_PX = 0.5
 PRIORS = np.array([0.15, 0.3, 0.02, 0.12, 0.0, 0.06], np.float32)
 LIKE_PX = 0.75  # radii closer than this (or a quarter of the jump) are the same side
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def settle(first, last, radius, near, far, step, steepest, out):  # type: ignore[no-untyped-def]
     """Pixels on the ramp of a soft depth edge go to the nearer end of the ramp.
 
@@ -39,94 +40,127 @@ def settle(first, last, radius, near, far, step, steepest, out):  # type: ignore
             out[y, x] = top if own - bottom > 0.5 * jump else bottom
 
 
-@numba.njit(nogil=True, cache=True)
-def company(first, last, radius, places, least_jump, result):  # type: ignore[no-untyped-def]
-    """result (H, W) at `places`: how many of the 3 x 3 pixels around are at the same depth (1 to 9)."""
+@compiled
+def trusted_roots(first, last, linear, radius, around, least_jump, roots, trust):  # type: ignore[no-untyped-def]
+    """What `cover` samples, where `around` (H, W) says.
+
+    roots (H, W, 4): square roots of the light, which even out the noise of bright and dark, and the sum of their
+    squares; trust (H, W): c^6, c being the share of the 3 x 3 pixels around that are at the same depth.
+    """
     height, width = radius.shape
-    for n in range(first, last):
-        y, x = places[n] // width, places[n] % width
-        own = radius[y, x]
-        alike = 0
-        for j in range(y - 1, y + 2):
-            for i in range(x - 1, x + 2):
-                v, u = min(max(j, 0), height - 1), min(max(i, 0), width - 1)
-                if abs(radius[v, u] - own) <= least_jump:
-                    alike += 1
-        result[y, x] = alike
+    for y in range(first, last):
+        for x in range(width):
+            if not around[y, x]:
+                continue
+            own = radius[y, x]
+            alike = 0
+            for j in range(y - 1, y + 2):
+                for i in range(x - 1, x + 2):
+                    v, u = min(max(j, 0), height - 1), min(max(i, 0), width - 1)
+                    if abs(radius[v, u] - own) <= least_jump:
+                        alike += 1
+            share = np.float32(alike) * np.float32(1 / 9)
+            share *= share
+            trust[y, x] = share * share * share
+            red, green, blue = np.sqrt(linear[y, x, 0]), np.sqrt(linear[y, x, 1]), np.sqrt(linear[y, x, 2])
+            roots[y, x, 0], roots[y, x, 1], roots[y, x, 2] = red, green, blue
+            roots[y, x, 3] = red * red + green * green + blue * blue
 
 
-@numba.njit(nogil=True, cache=True)
-def cover(first, last, linear, radius, alike, places, cuts, least_jump, tune, result):  # type: ignore[no-untyped-def]
-    """Coverage and both colours of every pixel in `places` (flat indices).
+@compiled
+def cover(  # type: ignore[no-untyped-def]
+    first,
+    last,
+    linear,
+    radius,
+    high,
+    low,
+    roots,
+    trust,
+    places,
+    cuts,
+    least_jump,
+    tune,
+    result,
+    near_index,
+    far_index,
+    mixed,
+    moved,
+):
+    """Coverage and both colours of every pixel in `places` (flat indices) in which two layers meet.
 
     Each side's colour is a Gaussian around its mean over a window; coverage a is the best of
     I = a F + (1 - a) B + noise with a prior at the side that the depth says, the tighter the farther from the edge [1].
-    result[n]: a, near radius, far radius, F (3), B (3); a = -1 where there is no edge after all.
+    result[n]: a, near radius, far radius, F (3), B (3), both layers in `near_index`, `far_index`; `mixed`: where it
+    holds. `moved` (H, W) gets the radius of pixels that belong to the other side after all. What is in focus in front
+    of an edge is left alone. `high`, `low`: largest and smallest radius in the 3 x 3 window.
 
     [1] Chuang et al., "A Bayesian Approach to Digital Matting", CVPR 2001, in one closed step.
     """
     height, width = radius.shape
+    side = 2 * SAMPLE_PX + 1
+    closeness = np.empty((side, side), np.float32)
+    for j in range(side):
+        for i in range(side):
+            closeness[j, i] = np.float32(1) / np.float32(4 + (j - SAMPLE_PX) ** 2 + (i - SAMPLE_PX) ** 2)
     for n in range(first, last):
         y, x = places[n] // width, places[n] % width
+        mixed[n] = np.uint8(0)
         own = radius[y, x]
-        near, far, away = own, own, 0
-        for reach in range(1, REACH_PX + 1):
-            near, far = own, own
-            for j in range(max(0, y - reach), min(height, y + reach + 1)):
-                for i in range(max(0, x - reach), min(width, x + reach + 1)):
-                    near = max(near, radius[j, i])
-                    far = min(far, radius[j, i])
-            if near - far > least_jump:
-                away = reach
-                break
-        apart = False
-        for cut in cuts:
-            if near > cut and far <= cut:
-                apart = True
-        if away == 0 or not apart:
-            result[n, 0] = -1
-            continue
+        near, far, away = high[y, x], low[y, x], 1
+        while near - far <= least_jump and away < REACH_PX:
+            # a wider window is the union of narrow ones
+            away += 1
+            for j in range(y - away + 1, y + away, 2):
+                for i in range(x - away + 1, x + away, 2):
+                    v, u = min(max(j, 0), height - 1), min(max(i, 0), width - 1)
+                    near = max(near, high[v, u])
+                    far = min(far, low[v, u])
         jump = near - far
+        if jump <= least_jump:
+            continue
+        near_layer, far_layer = np.uint8(0), np.uint8(0)
+        for cut in cuts:
+            near_layer += np.uint8(near > cut)
+            far_layer += np.uint8(far > cut)
+        is_front = own > np.float32(0.5) * (near + far)
+        if near_layer == far_layer or (is_front and abs(own) < np.float32(SHARP_BELOW_PX)):
+            continue
+        near_index[n], far_index[n] = near_layer, far_layer
         like = max(np.float32(LIKE_PX), np.float32(0.25) * jump)
-        f0 = f1 = f2 = b0 = b1 = b2 = np.float32(0)
-        ff = bb = fw = bw = np.float32(0)
+        front_above, back_below = near - like, far + like
+        f0 = f1 = f2 = ff = fw = np.float32(0)
+        b0 = b1 = b2 = bb = bw = np.float32(0)
         top0 = top1 = top2 = np.float32(0)  # the brightest light sampled: no side of a mix is brighter
         for j in range(max(0, y - SAMPLE_PX), min(height, y + SAMPLE_PX + 1)):
-            for i in range(x - SAMPLE_PX + (j - y + SAMPLE_PX) % 2, x + SAMPLE_PX + 1, 2):
-                if i < 0 or i >= width:
-                    continue
+            start = x - SAMPLE_PX + (j - y + SAMPLE_PX) % 2
+            if start < 0:
+                start += (1 - start) // 2 * 2
+            for i in range(start, min(width, x + SAMPLE_PX + 1), 2):
                 there = radius[j, i]
-                front = there > near - like
-                if not front and there > far + like:
-                    continue
-                d2 = (j - y) * (j - y) + (i - x) * (i - x)
-                weight = np.float32(1) / np.float32(4 + d2)
-                trust = alike[j, i] * np.float32(1 / 9)
-                trust = trust * trust
-                weight *= trust * trust * trust
-                # square roots even out the noise of bright and dark
-                c0, c1, c2 = np.sqrt(linear[j, i, 0]), np.sqrt(linear[j, i, 1]), np.sqrt(linear[j, i, 2])
-                square = c0 * c0 + c1 * c1 + c2 * c2
-                top0, top1, top2 = max(top0, c0), max(top1, c1), max(top2, c2)
-                if front:
-                    f0 += weight * c0
-                    f1 += weight * c1
-                    f2 += weight * c2
-                    ff += weight * square
-                    fw += weight
-                else:
-                    b0 += weight * c0
-                    b1 += weight * c1
-                    b2 += weight * c2
-                    bb += weight * square
-                    bw += weight
+                front = there > front_above
+                back = there <= back_below and not front
+                weight = trust[j, i] * closeness[j - y + SAMPLE_PX, i - x + SAMPLE_PX]
+                wf = weight if front else np.float32(0)
+                wb = weight if back else np.float32(0)
+                c0, c1, c2, square = roots[j, i, 0], roots[j, i, 1], roots[j, i, 2], roots[j, i, 3]
+                f0 += wf * c0
+                f1 += wf * c1
+                f2 += wf * c2
+                ff += wf * square
+                fw += wf
+                b0 += wb * c0
+                b1 += wb * c1
+                b2 += wb * c2
+                bb += wb * square
+                bw += wb
+                seen = np.float32(1) if front or back else np.float32(0)
+                top0, top1, top2 = max(top0, seen * c0), max(top1, seen * c1), max(top2, seen * c2)
         if fw <= 0 or bw <= 0:
-            result[n, 0] = -1
             continue
         f0, f1, f2, b0, b1, b2 = f0 / fw, f1 / fw, f2 / fw, b0 / bw, b1 / bw, b2 / bw
         f_var = max(ff / fw - f0 * f0 - f1 * f1 - f2 * f2, np.float32(0)) / 3
         b_var = max(bb / bw - b0 * b0 - b1 * b1 - b2 * b2, np.float32(0)) / 3
-        is_front = own > 0.5 * (near + far)
         step = min(away - 1, 2)
         prior = tune[2 * step]
         spread = tune[2 * step + 1]
@@ -151,6 +185,11 @@ def cover(first, last, linear, radius, alike, places, cuts, least_jump, tune, re
             a = np.float32(1)
         elif a < 0.04:
             a = np.float32(0)
+        if is_front != (a > np.float32(0.5)):
+            moved[y, x] = near if a > np.float32(0.5) else far
+        if a == 0 or a == 1:
+            continue
+        mixed[n] = np.uint8(1)
         # what the mix does not explain goes to both sides by their share and their own noise
         gf = a * (f_noise + np.float32(1e-5))
         gb = (1 - a) * (b_noise + np.float32(1e-5))
@@ -167,63 +206,3 @@ def cover(first, last, linear, radius, alike, places, cuts, least_jump, tune, re
         result[n, 6] = min(top0, max(np.float32(0), b0 + e0 * gb / total))
         result[n, 7] = min(top1, max(np.float32(0), b1 + e1 * gb / total))
         result[n, 8] = min(top2, max(np.float32(0), b2 + e2 * gb / total))
-
-
-@numba.njit(nogil=True, cache=True)
-def sheet_of(first, last, linear, index, radius, mixed, own, overlap_to, left, top, sheet, weight, depth, depth_weight):  # type: ignore[no-untyped-def]
-    """Start one layer: light and coverage (premultiplied) where it is seen, weight 0 where something nearer hides it.
-
-    Pixels of nearer layers up to radius `overlap_to`, away from depth edges (`mixed` == 0), are the same surface
-    going on: they count as this layer too. Mixed pixels are left to `mix_in`.
-    """
-    width = weight.shape[1]
-    for y in range(first, last):
-        for x in range(width):
-            v, u = y + top, x + left
-            there = index[v, u]
-            known = np.float32(1)
-            alpha = np.float32(0)
-            depth_weight[y, x] = np.uint8(0)
-            if there == own or (there > own and radius[v, u] < overlap_to and mixed[v, u] == 0):
-                alpha = np.float32(1)
-                depth[y, x] = radius[v, u]
-                depth_weight[y, x] = np.uint8(1)
-            elif there > own:
-                known = np.float32(0)
-            sheet[y, x, 0] = alpha * linear[v, u, 0]
-            sheet[y, x, 1] = alpha * linear[v, u, 1]
-            sheet[y, x, 2] = alpha * linear[v, u, 2]
-            sheet[y, x, 3] = alpha
-            weight[y, x] = known
-
-
-@numba.njit(nogil=True, cache=True)
-def mix_in(places, values, near_index, far_index, own, left, top, full_width, sheet, weight, depth, depth_weight):  # type: ignore[no-untyped-def]
-    """Put the mixed pixels (see `cover`) into one layer's sheet."""
-    height, width = weight.shape
-    for n in range(places.shape[0]):
-        y, x = places[n] // full_width - top, places[n] % full_width - left
-        if y < 0 or x < 0 or y >= height or x >= width:
-            continue
-        alpha = np.float32(0)
-        known = np.float32(1)
-        first = 0
-        depth_weight[y, x] = np.uint8(0)
-        if near_index[n] == own:
-            alpha = values[n, 0]
-            first = 3
-            depth[y, x] = values[n, 1]
-            depth_weight[y, x] = np.uint8(1)
-        elif far_index[n] == own:
-            alpha = np.float32(1)
-            first = 6
-            if values[n, 0] > MOSTLY_HIDDEN:
-                known = np.float32(0)
-            depth[y, x] = values[n, 2]
-            depth_weight[y, x] = np.uint8(1)
-        elif far_index[n] > own:
-            known = np.float32(0)
-        weight[y, x] = known
-        for c in range(3):
-            sheet[y, x, c] = alpha * values[n, first + c]
-        sheet[y, x, 3] = alpha

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from stereo_portrait.rendering.aperture_shape import ApertureShape
 from stereo_portrait.rendering.bands import in_bands
-from stereo_portrait.rendering.bokeh_kernels import BAND_PX, draw_lamps
 from stereo_portrait.rendering.filling import fill
+from stereo_portrait.rendering.lamp_kernels import BAND_PX, draw_lamps
 
 Map = NDArray[np.float32]
 LAMP_ABOVE = 1.2  # linear light, 1.0 = white
@@ -102,12 +102,10 @@ def collected(taken: Taken, index: NDArray[np.uint8], height: int, width: int) -
     return Lamps(np.stack((mean(x), mean(y)), axis=1), summed, mean(taken.radius_px), index[first])
 
 
-def add_lamps(
-    light: Map, lamps: Lamps, covers: list[NDArray[np.uint8]], depths: list[Map], shape: ApertureShape
-) -> None:
+def add_lamps(light: Map, lamps: Lamps, covers: NDArray[np.uint8], depths: Map, shape: ApertureShape) -> None:
     """Draw every lamp over `light`, hidden where nearer layers stand in its way.
 
-    `covers`: (H, W) coverage in 1/255 of every layer; `depths`: its blur radius, every DEPTH_STEP pixels.
+    `covers`: (N, H, W) coverage of every layer in 1/255; `depths`: its blur radius, every DEPTH_STEP pixels.
     """
     order = np.argsort(lamps.at[:, 1], kind="stable")
     in_bands(
@@ -119,8 +117,8 @@ def add_lamps(
         lamps.light[order],
         lamps.radius_px[order],
         lamps.index[order],
-        np.stack(covers),
-        np.stack(depths),
+        covers,
+        depths,
         shape.outline,
         shape.scales,
         shape.weights,

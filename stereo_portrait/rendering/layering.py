@@ -25,6 +25,11 @@ class Cuts:
         """Number of layers."""
         return len(self.at) + 1
 
+    @property
+    def goes_on(self) -> NDArray[np.float32]:
+        """(N - 1,) the radius up to which a layer goes on beneath the next nearer one."""
+        return self.at + self.overlap
+
     def index(self, radius: Map) -> NDArray[np.uint8]:
         """The layer of every radius."""
         found = np.zeros(radius.shape, np.uint8)
