@@ -62,14 +62,21 @@ class Scratch:
         while len(self.sheets) < 2 or (len(self.sheets) < discs.MOST_LEVELS and min(self.sheets[-1].shape[:2]) > 2):
             rows, columns = self.sheets[-1].shape[:2]
             self.sheets.append(np.zeros(((rows + 1) // 2, (columns + 1) // 2, 4), np.float32))
-        self.sums = [np.zeros((s.shape[0], _stride(s.shape[1] + 1), 4), np.float32) for s in self.sheets]
+        sizes = [(s.shape[0], s.shape[1], _stride(s.shape[1] + 1)) for s in self.sheets]
+        starts = np.cumsum([0] + [rows * stride for rows, _, stride in sizes])
+        self.all_sums = np.zeros((int(starts[-1]), 4), np.float32)
+        self.sums = [
+            self.all_sums[start : start + rows * stride].reshape(rows, stride, 4)
+            for start, (rows, _, stride) in zip(starts, sizes, strict=False)
+        ]
+        self.places = np.array([(start, *size) for start, size in zip(starts, sizes, strict=False)], np.int64)
         self.depth = np.zeros((height, width), np.float32)
         self.half_weight = np.zeros(((height + 1) // 2, (width + 1) // 2), np.float32)
         self.blocks = np.zeros((-(-height // BLOCK_PX), -(-width // BLOCK_PX), 1), np.float32)
         shape = -(-height // CELL_PX), -(-width // CELL_PX)
         self.widest = np.zeros(shape, np.float32)
         self.active, self.needed, self.holes = (np.zeros(shape, np.uint8) for _ in range(3))
-        self.ranges = np.zeros((-(-height // discs.TILE_PX), -(-width // discs.TILE_PX), 2), np.float32)
+        self.ranges = np.zeros((*shape, 2), np.float32)
 
 
 def _stride(columns: int) -> int:
@@ -172,6 +179,7 @@ def _start(parts: Parts, own: int, shape: ApertureShape, seen: Cells, scratch: S
         needed,
         sheet,
         scratch.depth,
+        scratch.ranges,
         scratch.holes,
     )
     if scratch.holes.any():
@@ -193,13 +201,11 @@ def _lay_under(
     care: Care,
 ) -> None:
     """Blur the layer in the scratch arrays and add what of it is seen to `light`."""
-    tiles = len(scratch.ranges)
-    in_bands(discs.tile_ranges, tiles, light.size, scratch.depth, scratch.active, scratch.ranges)
-    drawn = scratch.ranges[..., 0] >= 0
+    drawn = scratch.ranges[scratch.active > 0]
     least_radius = np.float32(care.least_radius_px)
     count = len(scratch.sheets)
-    lowest = discs.level_of(scratch.ranges[drawn][:, 0].min(), least_radius, count)
-    highest = discs.level_of(scratch.ranges[drawn][:, 1].max(), least_radius, count)
+    lowest = discs.level_of(drawn[:, 0].min(), least_radius, count)
+    highest = discs.level_of(drawn[:, 1].max(), least_radius, count)
     needed, side = scratch.needed, CELL_PX
     for level in range(highest + 1):
         values, sums = scratch.sheets[level], scratch.sums[level]
@@ -213,7 +219,7 @@ def _lay_under(
             in_bands(sheets.row_sums, len(values), values.size, values, needed, side, sums)
     in_bands(
         discs.lay_under,
-        tiles,
+        len(seen),
         light.size,
         own,
         light,
@@ -227,8 +233,8 @@ def _lay_under(
         scratch.depth,
         scratch.active,
         scratch.ranges,
-        (*scratch.sums, *[scratch.sums[-1]] * (discs.MOST_LEVELS - count)),
-        count,
+        scratch.all_sums,
+        scratch.places,
         (shape.reach, np.float32(shape.high), shape.scales, shape.weights),
         (shape.starts, shape.counts, shape.spans),
         np.float32(shape.cats_eye),

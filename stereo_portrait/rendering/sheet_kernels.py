@@ -13,6 +13,18 @@ MOSTLY_HIDDEN = 0.6  # coverage above which a pixel says too little about what i
 
 
 @compiled
+def least_and_most(depth, cy, cx):  # type: ignore[no-untyped-def]
+    """The least and the largest blur radius of a cell."""
+    least, most = np.float32(1e9), np.float32(0)
+    for y in range(cy * CELL_PX, min((cy + 1) * CELL_PX, depth.shape[0])):
+        for x in range(cx * CELL_PX, min((cx + 1) * CELL_PX, depth.shape[1])):
+            size = abs(depth[y, x])
+            least = min(least, size)
+            most = max(most, size)
+    return least, most
+
+
+@compiled
 def start_sheet(  # type: ignore[no-untyped-def]
     first,
     last,
@@ -30,13 +42,14 @@ def start_sheet(  # type: ignore[no-untyped-def]
     needed,
     sheet,
     depth,
+    ranges,
     holes,
 ):
     """Light, coverage and blur radius of one layer; coverage HIDDEN where something nearer hides it.
 
     Pixels of nearer layers up to radius `limit`, away from depth edges (`slot` == 0), are the same surface going on:
     they count as this layer too. Nothing shows through the farthest layer (own == 0), so where it is not seen it is
-    hidden. `holes`: cells with hidden pixels.
+    hidden. `ranges`: the least and the largest blur radius of every cell; `holes`: cells with hidden pixels.
     """
     height, width = radius.shape
     rows, columns = blocks.shape[0], blocks.shape[1]
@@ -72,6 +85,7 @@ def start_sheet(  # type: ignore[no-untyped-def]
                         sheet[y, x, 0] = sheet[y, x, 1] = sheet[y, x, 2] = np.float32(0)
                         sheet[y, x, 3] = alpha
                 holes[cy, cx] = np.uint8(alpha < 0)
+                ranges[cy, cx, 0], ranges[cy, cx, 1] = least_and_most(depth, cy, cx)
                 continue
             hole = np.uint8(0)
             for y in range(cy * CELL_PX, bottom):
@@ -112,6 +126,7 @@ def start_sheet(  # type: ignore[no-untyped-def]
                     sheet[y, x, 2] = alpha * blue
                     sheet[y, x, 3] = alpha
             holes[cy, cx] = hole
+            ranges[cy, cx, 0], ranges[cy, cx, 1] = least_and_most(depth, cy, cx)
 
 
 @compiled
