@@ -14,6 +14,7 @@ from stereo_portrait.core.errors import ConfigError
 
 SECTIONS: dict[str, str] = {
     "images": "stereo_portrait.sources.image_file:ImageSettings",
+    "streams": "stereo_portrait.sources.stream_settings:StreamSettings",
     "rectify": "stereo_portrait.geometry.rectify:RectifySettings",
     "calibrate": "stereo_portrait.geometry.calibrate:CalibrateSettings",
     "sgbm": "stereo_portrait.matching.sgbm:SgbmSettings",

@@ -189,9 +189,16 @@ def _considered(refined: DisparityMap, pair: RectifiedPair, stages: Stages, seen
 
 
 def estimate_from_sensor(
-    photo: Photo, depth: DepthMap, watch: Watch, focus_hint_px: tuple[int, int] | None = None
+    photo: Photo,
+    depth: DepthMap,
+    watch: Watch,
+    focus_hint_px: tuple[int, int] | None = None,
+    stages: Stages | None = None,
 ) -> DepthEstimate:
-    """A photo with depth on its grid; holes are filled by the nearest known depth of a like colour, and flagged."""
+    """A photo with depth on its grid; holes are filled by the nearest known depth of a like colour, and flagged.
+
+    A matte that came with the photo says what the subject is; no network is asked.
+    """
     holes = ~depth.known
     if holes.any():
         from stereo_portrait.matching.fill import background_fill
@@ -205,9 +212,22 @@ def estimate_from_sensor(
     watch("filled", depth)
     use = "phone" if depth.origin == "phone" else "sensor"
     measured = {"coverage": float((~holes).mean())}
-    decision = DepthDecision(use, ("the photo came with its depth",), measured)  # type: ignore[arg-type]
+    reasons: tuple[str, ...] = ("the photo came with its depth",)
+    alpha = None
+    if photo.matte is not None and photo.matte.whole:
+        finder = SubjectFinder() if stages is None else stages.subjects
+        subject = watch("subject", finder.find(photo.pixels, photo.matte))
+        reasons, measured = (*reasons, *subject.notes), measured | _subject_numbers(subject)
+        alpha = subject.alpha if subject.found else None
+    decision = DepthDecision(use, reasons, measured)  # type: ignore[arg-type]
     return DepthEstimate(
-        photo.pixels, depth, decision, photo.name, metadata=photo.metadata, focus_hint_px=focus_hint_px
+        photo.pixels,
+        depth,
+        decision,
+        photo.name,
+        metadata=photo.metadata,
+        subject=alpha,
+        focus_hint_px=focus_hint_px,
     )
 
 
@@ -218,7 +238,7 @@ def estimate_from_photo(photo: Photo, stages: Stages, watch: Watch) -> DepthEsti
         WeightsError: a network is not on this machine.
     """
     depth = watch("monocular", stages.monocular.estimate(photo.pixels))
-    subject = watch("subject", stages.subjects.find(photo.pixels))
+    subject = watch("subject", stages.subjects.find(photo.pixels, photo.matte))
     reasons = ("one photo: depth is relative, near and far in the right order but without metres", *subject.notes)
     decision = DepthDecision("monocular", reasons, _subject_numbers(subject))
     alpha = subject.alpha if subject.found else None
@@ -232,7 +252,7 @@ def estimate_by_segmentation(photo: Photo, stages: Stages, watch: Watch) -> Dept
         InputError: no subject stands out.
         WeightsError: the network is not on this machine.
     """
-    subject = watch("subject", stages.subjects.find(photo.pixels))
+    subject = watch("subject", stages.subjects.find(photo.pixels, photo.matte))
     if not subject.found:
         raise InputError(f"'{photo.name}': no subject stands out; use --method monocular, perhaps with --focus X,Y")
     near_per_m, far_per_m = np.float32(1 / SUBJECT_M), np.float32(1 / BEHIND_M)

@@ -107,12 +107,11 @@ def _photo_with_depth(given: Given, settings: "Settings") -> Job:
     import numpy as np
 
     from stereo_portrait.sources.depth_map import read_depth, read_relative
-    from stereo_portrait.sources.image_file import read_photo
-    from stereo_portrait.sources.phone import on_photo_grid
+    from stereo_portrait.sources.phone import on_photo_grid, read_phone_photo
 
     if len(given.inputs) != 1 or given.depth is None:
         raise InputError("--depth goes with one PHOTO")
-    photo = read_photo(given.inputs[0], settings["images"])
+    photo = read_phone_photo(given.inputs[0], settings["images"])
     metric = given.depth_kind == "metres"
     if metric:
         inverse = np.float32(1) / read_depth(given.depth, given.depth_scale, settings["images"])

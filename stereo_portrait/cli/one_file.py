@@ -21,8 +21,7 @@ def job_of_file(given: Given, settings: "Settings") -> Job:
     Raises:
         InputError, RigError: unreadable, or not what the options say.
     """
-    from stereo_portrait.sources.image_file import read_photo
-    from stereo_portrait.sources.phone import read_embedded_depth
+    from stereo_portrait.sources.phone import read_embedded_depth, read_phone_photo
     from stereo_portrait.sources.recorded import read_joined_pair, read_pair_in_one_file, second_view
     from stereo_portrait.sources.spatial_heic import read_spatial_views
 
@@ -35,7 +34,7 @@ def job_of_file(given: Given, settings: "Settings") -> Job:
         if inside is None:
             raise InputError(f"{path} holds one picture; give LEFT RIGHT, or --layout if both views lie side by side")
         return Job(inside.name, inside, rig_for(inside, given, path))
-    photo = read_photo(path, settings["images"])
+    photo = read_phone_photo(path, settings["images"])
     embedded = read_embedded_depth(path, photo, settings["images"])
     if embedded is not None:
         return Job(path.stem, photo=photo, depth=embedded.depth, focus_px=embedded.focus_px)

@@ -26,15 +26,30 @@ class Metadata:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Matte:
+    """The subject as the file that holds the photo states it."""
+
+    alpha: NDArray[np.float32]  # (H, W) in [0, 1]
+    whole: bool  # False: parts of it only, such as hair and skin
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", checked(self.alpha, "alpha", ("H", "W"), np.float32))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Photo:
     """One picture, upright."""
 
     pixels: Image
     name: str
     metadata: Metadata = field(default_factory=Metadata)
+    matte: Matte | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pixels", checked(self.pixels, "pixels", ("H", "W", 3), np.uint8))
+        sizes: dict[str, int] = {}
+        object.__setattr__(self, "pixels", checked(self.pixels, "pixels", ("H", "W", 3), np.uint8, sizes))
+        if self.matte is not None:
+            checked(self.matte.alpha, "matte.alpha", ("H", "W"), np.float32, sizes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo_portrait.core.arrays import checked
-from stereo_portrait.core.capture import Image
+from stereo_portrait.core.capture import Image, Matte
 from stereo_portrait.core.errors import ConfigError, InputError
 from stereo_portrait.networks.contract import ask
 from stereo_portrait.networks.weights import open_network
@@ -73,8 +73,11 @@ class SubjectFinder:
     def __init__(self, settings: SubjectSettings | None = None) -> None:
         self.settings = settings or SubjectSettings()
 
-    def find(self, photo: Image) -> Subject:
+    def find(self, photo: Image, matte: Matte | None = None) -> Subject:
         """The subject on the photo's grid; `count` 0 and an empty alpha where there is none.
+
+        A matte that came with the photo is taken as it is if it shows the whole subject, and joined with what the
+        network sees if it shows parts.
 
         Raises:
             WeightsError: the network is not on this machine or is damaged.
@@ -83,10 +86,23 @@ class SubjectFinder:
         height, width = photo.shape[:2]
         if min(height, width) < LEAST_PX:
             raise InputError(f"a photo of {width}x{height} is too small to find a subject in; at least {LEAST_PX} px")
+        if matte is not None and matte.whole:
+            return self._given(matte.alpha)
         session, contract = open_network(self.settings.network, "subject", self.settings.threads)
         chance = ask(session, contract, photo)
         smooth = cv2.resize(chance, (width, height), interpolation=cv2.INTER_LINEAR)
+        if matte is not None:
+            smooth = np.maximum(smooth, matte.alpha)
         return self.refined(np.clip(smooth, 0, 1).astype(np.float32), photo)
+
+    def _given(self, alpha: FloatMap) -> Subject:
+        """The matte of the photo's own file: already fine, and not in doubt."""
+        mask, count = _kept(alpha > self.settings.threshold, self.settings.least_share)
+        if count == 0:
+            return Subject(np.zeros_like(alpha), 0, 0.0, (), 0.0, ("the matte in the photo is empty",))
+        share, borders = float(mask.mean()), _borders(mask)
+        notes = ("the subject's mask came with the photo", *_notes(count, borders, share, 1.0))
+        return Subject(alpha, count, share, borders, 1.0, notes)
 
     def refined(self, chance: FloatMap, photo: Image) -> Subject:
         """The subject from a soft mask (H, W) on the photo's grid."""

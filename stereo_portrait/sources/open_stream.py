@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
-from stereo_portrait.core.errors import InputError
+from stereo_portrait.core.errors import DeviceError, InputError
 from stereo_portrait.core.stream import FrameSource
-from stereo_portrait.sources.source_text import parse_source
+from stereo_portrait.sources.source_text import SourceText, parse_source
+from stereo_portrait.sources.stream_settings import StreamSettings
+
+DEFAULT = StreamSettings()
 
 
-def open_source(text: str, real_time: bool = False) -> FrameSource:
+def open_source(text: str, real_time: bool = False, streams: StreamSettings = DEFAULT) -> FrameSource:
     """The stream that SOURCE names; files are looked at and devices opened before this returns.
 
     `real_time` plays files at the speed they were taken, passing over what comes too late; otherwise as fast as they
@@ -25,5 +28,31 @@ def open_source(text: str, real_time: bool = False) -> FrameSource:
     if source.kind == "video":
         from stereo_portrait.sources.video_stream import VideoStream
 
-        return VideoStream(tuple(Path(t) for t in source.targets), source.layout, real_time)
+        return VideoStream(tuple(Path(t) for t in source.targets), source.layout, real_time, streams.max_skew_frames)
+    if source.kind in ("uvc", "http"):
+        return _live(source, streams)
     raise InputError(f"{source.kind} streams cannot be opened yet")
+
+
+def _live(source: SourceText, settings: StreamSettings) -> FrameSource:
+    from stereo_portrait.sources.live_reader import LiveView
+    from stereo_portrait.sources.live_stereo import LiveStereo
+    from stereo_portrait.sources.mjpeg_http import MjpegStream
+    from stereo_portrait.sources.uvc import UvcCamera, lock_and_match
+
+    cameras = [UvcCamera(t, settings) for t in source.targets] if source.kind == "uvc" else []
+    views: list[LiveView] = [*cameras] or [MjpegStream(t, settings) for t in source.targets]
+    opened: list[LiveView] = []
+    try:
+        for view in views:
+            view.open()
+            opened.append(view)
+        notes = lock_and_match(cameras) if cameras and settings.lock_exposure else []
+    except DeviceError:
+        for view in opened:
+            view.close()
+        raise
+    stream = LiveStereo(views, source.layout, settings)
+    for text in notes:
+        stream.health.note(text)
+    return stream

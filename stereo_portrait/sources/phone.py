@@ -1,7 +1,7 @@
 """A photo that carries depth: whatever the container, depth on the upright photo's own grid."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +15,8 @@ from stereo_portrait.core.errors import InputError
 from stereo_portrait.matching.working_size import chosen_neighbour
 from stereo_portrait.sources.gdepth import StoredDepth, read_gdepth
 from stereo_portrait.sources.heic_depth import read_heic_depth
-from stereo_portrait.sources.image_file import DEFAULT, ImageSettings
+from stereo_portrait.sources.heic_matte import read_heic_matte
+from stereo_portrait.sources.image_file import DEFAULT, ImageSettings, read_photo
 
 ORIENTATION_TAG, EXIF_IFD, SUBJECT_AREA_TAG = 0x0112, 0x8769, 0x9214
 NEAREST_M, FARTHEST_M = 1.0, 20.0  # nominal distances of a relative map's 98th and 2nd percentile
@@ -29,6 +30,19 @@ class EmbeddedDepth:
 
     depth: DepthMap
     focus_px: tuple[int, int] | None  # where the camera was focused, on the upright photo
+
+
+def read_phone_photo(path: Path, settings: ImageSettings = DEFAULT) -> Photo:
+    """A photo with the matte that its file holds, if it holds one.
+
+    Raises:
+        InputError: as `read_photo`, or a matte that is there but damaged.
+    """
+    photo = read_photo(path, settings)
+    if not _is_heic(path):
+        return photo
+    matte = read_heic_matte(path, (photo.pixels.shape[1], photo.pixels.shape[0]), settings)
+    return photo if matte is None else replace(photo, matte=matte)
 
 
 def read_embedded_depth(path: Path, photo: Photo, settings: ImageSettings = DEFAULT) -> EmbeddedDepth | None:

@@ -29,14 +29,15 @@ class Pairer:
     to see whether the next of its side comes nearer; at last it is paired if the gap is under `max_gap_s`.
     """
 
-    def __init__(self, interval_s: float, max_gap_s: float, health: SourceHealth) -> None:
+    def __init__(self, interval_s: float, max_gap_s: float, health: SourceHealth, most_waiting: int = WAITING) -> None:
+        self.most_waiting = most_waiting
         self.half_s, self.max_gap_s, self.health = interval_s / 2, max_gap_s, health
         self.waiting: tuple[deque[Picture], deque[Picture]] = (deque(), deque())
 
     def offer(self, side: int, picture: Picture) -> None:
         """Add the next picture of the left (0) or right (1) stream."""
         self.waiting[side].append(picture)
-        if len(self.waiting[side]) > WAITING:
+        if len(self.waiting[side]) > self.most_waiting:
             self._drop(side)
 
     def wants(self) -> int:
