@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from stereo_portrait.core.capture import RgbdFrame, StereoPair
-from stereo_portrait.core.depth import DepthMap, Flaw
 from stereo_portrait.core.errors import InputError
 from stereo_portrait.core.rig import Camera, RectifiedRig, RigCalibration
 from stereo_portrait.core.stream import Frame, SourceHealth
 from stereo_portrait.sources.depth_map import read_depth
 from stereo_portrait.sources.image_file import DEFAULT, ImageSettings, read_photo
 from stereo_portrait.sources.recorded import SUFFIXES, PairFiles, find_pairs, pair_of
+from stereo_portrait.sources.sensor_depth import sensor_depth
 
 SIDES = ("left", "right")
 PHOTO_AND_DEPTH = (("photo", "depth"), ("rgb", "depth"), ("color", "depth"), ("colour", "depth"))
@@ -78,13 +76,6 @@ class FolderStream:
     def close(self) -> None:
         """End the iteration; from any thread."""
         self._closed.set()
-
-
-def sensor_depth(depth_m: np.ndarray) -> DepthMap:
-    """Metres with NaN where a sensor gave nothing -> a depth map that says so."""
-    known = ~np.isnan(depth_m)
-    flaws = np.where(known, 0, Flaw.NO_MATCH).astype(np.uint8)
-    return DepthMap(depth_m.astype(np.float32), known.astype(np.float32), flaws, "sensor")
 
 
 def _shots(folder: Path) -> list[_Shot]:

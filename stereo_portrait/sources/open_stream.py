@@ -2,19 +2,27 @@
 
 from pathlib import Path
 
-from stereo_portrait.core.errors import DeviceError, InputError
+from stereo_portrait.core.errors import DeviceError
 from stereo_portrait.core.stream import FrameSource
+from stereo_portrait.sources.realsense_settings import RealSenseSettings
 from stereo_portrait.sources.source_text import SourceText, parse_source
 from stereo_portrait.sources.stream_settings import StreamSettings
 
-DEFAULT = StreamSettings()
+DEFAULT, DEFAULT_REALSENSE = StreamSettings(), RealSenseSettings()
 
 
-def open_source(text: str, real_time: bool = False, streams: StreamSettings = DEFAULT) -> FrameSource:
+def open_source(
+    text: str,
+    real_time: bool = False,
+    streams: StreamSettings = DEFAULT,
+    realsense: RealSenseSettings = DEFAULT_REALSENSE,
+    record_to: Path | None = None,
+) -> FrameSource:
     """The stream that SOURCE names; files are looked at and devices opened before this returns.
 
     `real_time` plays files at the speed they were taken, passing over what comes too late; otherwise as fast as they
-    are read. Devices always run at their own speed.
+    are read. Devices always run at their own speed. `record_to` names a .db3 that the SDK writes while a RealSense
+    camera streams.
 
     Raises:
         InputError: not a SOURCE, or files that are absent or damaged.
@@ -31,7 +39,11 @@ def open_source(text: str, real_time: bool = False, streams: StreamSettings = DE
         return VideoStream(tuple(Path(t) for t in source.targets), source.layout, real_time, streams.max_skew_frames)
     if source.kind in ("uvc", "http"):
         return _live(source, streams)
-    raise InputError(f"{source.kind} streams cannot be opened yet")
+    from stereo_portrait.sources.realsense import RealSenseCamera, RealSenseRecording
+
+    if source.targets:
+        return RealSenseRecording(Path(source.targets[0]), realsense, streams, real_time)
+    return RealSenseCamera(realsense, streams, record_to)
 
 
 def _live(source: SourceText, settings: StreamSettings) -> FrameSource:
