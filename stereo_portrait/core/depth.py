@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stereo_portrait.core.arrays import checked
 from stereo_portrait.core.rig import RectifiedRig
 
+NEAREST_SHARE = 1.5  # of the scale: a stray near pixel may not come closer than this
 Origin = Literal["stereo", "sensor", "monocular", "fused", "phone"]
 
 
@@ -81,3 +82,20 @@ class DepthMap:
     def known(self) -> NDArray[np.bool_]:
         """(H, W) True where there is a depth, infinity included."""
         return ~np.isnan(self.depth_m)
+
+
+def on_nominal_scale(inverse: NDArray[np.float32], nearest_m: float, farthest_m: float) -> NDArray[np.float32]:
+    """Relative inverse depth (near is large, NaN unknown) -> 1/m, its 2nd percentile at `farthest_m`, its 98th at
+    `nearest_m`, linear between and beyond.
+
+    Where the linear scale would pass infinity, what lies beyond the 2nd percentile is pressed into the stretch up to
+    ten times `farthest_m`, so that no pixel becomes infinite and the order stays.
+    """
+    known = inverse[np.isfinite(inverse)]
+    low, high = (float(v) for v in np.percentile(known, (2, 98)))
+    near, far = 1 / nearest_m, 1 / farthest_m
+    share = np.minimum((inverse - low) / max(high - low, 1e-9), NEAREST_SHARE) * (near - far)
+    room, deepest = 0.9 * far, -(float(known.min()) - low) / max(high - low, 1e-9) * (near - far)
+    if deepest > room:
+        share = np.where(share < 0, share * (room / deepest), share)
+    return np.asarray(far + share, np.float32)

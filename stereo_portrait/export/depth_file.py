@@ -37,15 +37,20 @@ def write_depth(path: Path, depth: DepthMap) -> None:
         millimetres = np.nan_to_num(depth.depth_m * 1000, nan=0, posinf=FARTHEST_MM)
         values = np.clip(np.rint(millimetres), 0, FARTHEST_MM).astype(np.uint16)
         values[depth.known & (values == 0)] = 1
-        meaning = "depth along the optical axis in millimetres, 0 unknown"
     else:
         inverse = depth.inverse_depth_per_m
         known = depth.known
         low, high = (float(inverse[known].min()), float(inverse[known].max())) if known.any() else (0.0, 1.0)
         scaled = 1 + (inverse - low) / max(high - low, 1e-12) * (FARTHEST_MM - 1)
         values = np.where(known, np.rint(np.nan_to_num(scaled)), 0).astype(np.uint16)
-        meaning = "relative inverse depth, near is large, not metric, 0 unknown"
-    write_bytes(path, _png(values, meaning))
+    write_bytes(path, _png(values, depth_meaning(depth.metric)))
+
+
+def depth_meaning(metric: bool) -> str:
+    """What the numbers in depth.png are, for its text chunk and for report.json."""
+    if metric:
+        return "depth along the optical axis in millimetres, 0 unknown"
+    return "relative inverse depth, 65535 nearest, 1 farthest, not metric, 0 unknown"
 
 
 def write_confidence(path: Path, confidence: NDArray[np.float32]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from stereo_portrait.core.depth import DepthMap, Flaw
 from stereo_portrait.core.pfm import pfm_bytes
 from stereo_portrait.core.portrait import DepthEstimate, PortraitResult
-from stereo_portrait.export.depth_file import write_confidence, write_depth, write_disparity, write_flaws
+from stereo_portrait.export.depth_file import depth_meaning, write_confidence, write_depth, write_disparity, write_flaws
 from stereo_portrait.export.files import staged_folder, write_bytes
 from stereo_portrait.export.photo import write_photo
 from stereo_portrait.export.pictures import coloured, contact_sheet, depth_picture, flaw_picture, with_focus_mark
@@ -58,6 +58,7 @@ def describe(estimate: DepthEstimate) -> dict[str, Any]:
             "origin": estimate.depth.origin,
             "metric": estimate.depth.metric,
             "disparity_unit": "px" if disparity is not None else "1/m" if estimate.depth.metric else "relative",
+            "depth_png": depth_meaning(estimate.depth.metric),
         },
         "warnings": list(estimate.warnings),
     }

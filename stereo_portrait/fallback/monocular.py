@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo_portrait.core.capture import Image
-from stereo_portrait.core.depth import DepthMap
+from stereo_portrait.core.depth import DepthMap, on_nominal_scale
 from stereo_portrait.core.errors import ConfigError, InputError
 from stereo_portrait.fallback.edges import sharpened
 from stereo_portrait.networks.contract import ask
@@ -20,7 +20,6 @@ from stereo_portrait.networks.weights import open_network
 
 CONFIDENCE = 0.5  # a guess, but a consistent one
 EDGE_CONFIDENCE = 0.25
-PERCENTILES = (2.0, 98.0)  # of inverse depth: what the two nominal distances stand for
 LEAST_PX = 16
 
 
@@ -81,10 +80,6 @@ class MonocularDepth:
 
     def scaled(self, inverse: NDArray[np.float32], confidence: NDArray[np.float32]) -> DepthMap:
         """Relative inverse depth on the nominal scale."""
-        low, high = (float(v) for v in np.percentile(inverse, PERCENTILES))
-        near, far = 1.0 / self.settings.nearest_m, 1.0 / self.settings.farthest_m
-        share = np.clip((inverse - low) / max(high - low, 1e-6), -0.5, 1.5)
-        with np.errstate(divide="ignore"):
-            depth_m = 1.0 / np.maximum(far + share * (near - far), 0.0)
+        depth_m = 1.0 / on_nominal_scale(inverse, self.settings.nearest_m, self.settings.farthest_m)
         flaws = np.zeros(inverse.shape, np.uint8)
         return DepthMap(depth_m.astype(np.float32), confidence, flaws, "monocular", metric=False)

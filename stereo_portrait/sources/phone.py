@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from stereo_portrait.core.capture import Photo
-from stereo_portrait.core.depth import DepthMap, Flaw, Origin
+from stereo_portrait.core.depth import DepthMap, Flaw, Origin, on_nominal_scale
 from stereo_portrait.core.errors import InputError
 from stereo_portrait.matching.working_size import chosen_neighbour
 from stereo_portrait.sources.gdepth import StoredDepth, read_gdepth
@@ -80,9 +80,7 @@ def on_photo_grid(
     if not known.any():
         raise InputError(f"{name}: no pixel of its depth is known")
     if not metric:
-        low, high = np.percentile(inverse[known], (2, 98))
-        share = np.clip((inverse - low) / max(float(high - low), 1e-9), -0.5, 1.5)
-        inverse = np.maximum(1 / FARTHEST_M + share * (1 / NEAREST_M - 1 / FARTHEST_M), 0).astype(np.float32)
+        inverse = on_nominal_scale(inverse, NEAREST_M, FARTHEST_M)
     if (h, w) != (height, width):
         small = cv2.resize(photo, (w, h), interpolation=cv2.INTER_AREA)
         inverse = inverse.reshape(-1)[chosen_neighbour(np.asarray(small, np.uint8), photo)]
