@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Rig = RectifiedRig | RigCalibration
 
-DEPTH_KINDS = ("metres", "relative", "relative-far")
+DEPTH_KINDS = ("metres", "millimetres", "disparity", "relative", "relative-far")
 LAYOUTS = ("side-by-side", "top-bottom", "side-by-side-swapped", "top-bottom-swapped")
 
 
@@ -33,7 +33,7 @@ class Given:
     doffs_px: float = 0.0
     layout: str | None = None
     depth: Path | None = None
-    depth_scale: float = 1000.0
+    depth_scale: float | None = None
     depth_kind: str = "metres"
 
 
@@ -63,13 +63,18 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--resize-rig", is_flag=True, help="Scale the rig to the picture's size."),
             click.option("--layout", type=click.Choice(LAYOUTS), help="Both views lie in one picture like this."),
             click.option("--depth", type=click.Path(path_type=Path), help="Depth of PHOTO: 16-bit PNG, PFM, NPY, EXR."),
-            click.option("--depth-scale", type=float, default=1000.0, help="Values of a 16-bit depth PNG per metre."),
+            click.option(
+                "--depth-scale",
+                type=float,
+                help="Values of a depth PNG per metre, or per pixel of disparity.  [default: 1000; disparity: 1]",
+            ),
             click.option(
                 "--depth-kind",
                 type=click.Choice(DEPTH_KINDS),
                 default="metres",
                 show_default=True,
-                help="What DEPTH holds; relative: inverse depth without a unit, near is large (relative-far: small).",
+                help="What DEPTH holds. millimetres: in floats too. disparity: px, metric with --rig or --rectified, "
+                "else relative. relative: inverse depth without a unit, near is large (relative-far: small).",
             ),
             click.option("--matcher", default="sgbm", show_default=True, help="sgbm or sgbm-hh (slower)."),
             click.option("--refiner", default="median", show_default=True, help="none, wls or median."),
@@ -104,19 +109,13 @@ def jobs_of(given: Given, settings: "Settings") -> Iterator[Job]:
 
 
 def _photo_with_depth(given: Given, settings: "Settings") -> Job:
-    import numpy as np
-
-    from stereo_portrait.sources.depth_map import read_depth, read_relative
+    from stereo_portrait.cli.depth_beside import inverse_depth
     from stereo_portrait.sources.phone import on_photo_grid, read_phone_photo
 
     if len(given.inputs) != 1 or given.depth is None:
         raise InputError("--depth goes with one PHOTO")
     photo = read_phone_photo(given.inputs[0], settings["images"])
-    metric = given.depth_kind == "metres"
-    if metric:
-        inverse = np.float32(1) / read_depth(given.depth, given.depth_scale, settings["images"])
-    else:
-        inverse = read_relative(given.depth, settings["images"], near_is_large=given.depth_kind == "relative")
+    inverse, metric = inverse_depth(given, photo.pixels.shape[1], photo.pixels.shape[0], settings)
     depth = on_photo_grid(inverse, metric, photo.pixels, str(given.depth), "sensor")
     return Job(photo.name, photo=photo, depth=depth)
 

@@ -11,7 +11,8 @@ from stereo_portrait.core.pfm import read_pfm
 from stereo_portrait.sources.image_file import DEFAULT, ImageSettings, read_grey, too_large
 
 MAX_BYTES = 2_000_000_000
-SUFFIXES = (".png", ".tif", ".tiff", ".pfm", ".npy", ".exr")
+FLOAT_SUFFIXES = (".pfm", ".npy", ".exr")
+SUFFIXES = (".png", ".tif", ".tiff", *FLOAT_SUFFIXES)
 
 
 def read_depth(path: Path, scale: float = 1000.0, settings: ImageSettings = DEFAULT) -> NDArray[np.float32]:
@@ -21,6 +22,29 @@ def read_depth(path: Path, scale: float = 1000.0, settings: ImageSettings = DEFA
         InputError: unreadable, over the pixel limit, not a single channel, without any depth, or a scale that is not
             positive.
     """
+    values = _values(path, scale, settings, coarse=False)
+    depth = np.where(np.isfinite(values) & (values > 0), values, np.nan).astype(np.float32)
+    if np.isnan(depth).all():
+        raise InputError(f"{path}: no pixel holds a depth")
+    return depth
+
+
+def read_disparity(path: Path, scale: float = 1.0, settings: ImageSettings = DEFAULT) -> NDArray[np.float32]:
+    """(H, W) disparity in pixels of its own grid, NaN unknown: PNG or TIFF of 8 or 16 bits over `scale`; PFM, NPY and
+    EXR in pixels. Zero, negative and infinite values are unknown.
+
+    Raises:
+        InputError: as `read_depth`.
+    """
+    values = _values(path, scale, settings, coarse=True)
+    disparity_px = np.where(np.isfinite(values) & (values > 0), values, np.nan).astype(np.float32)
+    if np.isnan(disparity_px).all():
+        raise InputError(f"{path}: no pixel holds a disparity")
+    return disparity_px
+
+
+def _values(path: Path, scale: float, settings: ImageSettings, coarse: bool) -> NDArray[np.float32]:
+    """(H, W) numbers of the file, those of pictures divided by `scale`; `coarse` lets 8 bits pass."""
     if not (np.isfinite(scale) and scale > 0):
         raise InputError(f"--depth-scale must be positive, found {scale:g}")
     suffix = path.suffix.lower()
@@ -33,16 +57,13 @@ def read_depth(path: Path, scale: float = 1000.0, settings: ImageSettings = DEFA
             raise InputError(f"{path}: over {MAX_BYTES} bytes is too large for a depth map")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    values = _float_map(path, settings) if suffix in (".pfm", ".npy", ".exr") else _scaled(path, scale, settings)
-    if values.ndim != 2:
-        raise InputError(f"{path}: a depth map has one channel, found shape {values.shape}")
-    depth = np.where(np.isfinite(values) & (values > 0), values, np.nan).astype(np.float32)
-    if np.isnan(depth).all():
-        raise InputError(f"{path}: no pixel holds a depth")
-    return depth
+    values = _float_map(path, settings) if suffix in FLOAT_SUFFIXES else _scaled(path, scale, settings, coarse)
+    if values.ndim != 2 or values.size == 0:
+        raise InputError(f"{path}: a depth map has one channel and some pixels, found shape {values.shape}")
+    return values
 
 
-def _scaled(path: Path, scale: float, settings: ImageSettings) -> NDArray[np.float32]:
+def _scaled(path: Path, scale: float, settings: ImageSettings, coarse: bool) -> NDArray[np.float32]:
     import cv2
     from PIL import Image
 
@@ -57,7 +78,7 @@ def _scaled(path: Path, scale: float, settings: ImageSettings) -> NDArray[np.flo
         raise InputError(f"{path} is not an image that can be read") from error
     if raw is None:
         raise InputError(f"{path}: damaged or truncated; copy the file again")
-    if raw.dtype != np.uint16:
+    if raw.dtype != np.uint16 and not (coarse and raw.dtype == np.uint8):
         raise InputError(
             f"{path}: expected 16-bit depth, found {raw.dtype}: too coarse for metres; is it --depth-kind relative?"
         )
@@ -87,10 +108,8 @@ def read_relative(path: Path, settings: ImageSettings, near_is_large: bool = Tru
     Raises:
         InputError: unreadable, or not one channel.
     """
-    if path.suffix.lower() in (".pfm", ".npy", ".exr"):
-        values = _float_map(path, settings)
-        if values.ndim != 2:
-            raise InputError(f"{path}: a depth map has one channel, found shape {values.shape}")
+    if path.suffix.lower() in FLOAT_SUFFIXES:
+        values = _values(path, 1.0, settings, coarse=True)
         values = np.where(np.isfinite(values), values, np.nan).astype(np.float32)
     else:
         try:
