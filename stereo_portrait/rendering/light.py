@@ -5,7 +5,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.rendering.bands import in_bands
+
 FINE = 1 << 14
+DARK_BELOW = 0.02  # linear light; the table's steps are too coarse where sRGB is steep
 
 
 @cache
@@ -19,6 +22,13 @@ def _to_linear_table(levels: int) -> NDArray[np.float32]:
 def _to_srgb_table() -> NDArray[np.uint8]:
     linear = np.linspace(0, 1, FINE + 1)
     return np.rint(255 * encoded(linear)).astype(np.uint8)
+
+
+@cache
+def _code_limits() -> NDArray[np.float64]:
+    """(256,) linear light from which on each 8-bit code is the nearest."""
+    value = (np.arange(256) - 0.5) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((np.maximum(value, 0) + 0.055) / 1.055) ** 2.4)
 
 
 def linear_from_srgb(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.float32]:
@@ -35,9 +45,11 @@ def encoded(linear: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def srgb_from_linear(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Linear light -> uint8 sRGB; above white is clipped. What came from uint8 goes back to the same uint8."""
-    slot = np.clip(linear * np.float32(FINE), 0, FINE)
-    dark = linear < 0.02  # the table's steps are too coarse where sRGB is steep
-    out = _to_srgb_table()[np.rint(slot).astype(np.int32)]
-    if dark.any():
-        out[dark] = np.rint(255 * encoded(linear[dark].astype(np.float64))).astype(np.uint8)
-    return out
+    from stereo_portrait.rendering import light_kernels
+
+    rows = np.ascontiguousarray(linear, np.float32).reshape(len(linear), -1)
+    out = np.empty(rows.shape, np.uint8)
+    in_bands(
+        light_kernels.encode_rows, len(rows), rows.size, rows, _to_srgb_table(), FINE, DARK_BELOW, _code_limits(), out
+    )
+    return out.reshape(linear.shape)
