@@ -28,6 +28,7 @@ SECTIONS: dict[str, str] = {
     "parallax": "stereo_portrait.fallback.parallax_range:ParallaxSettings",
     "fusion": "stereo_portrait.fallback.fusion:FusionSettings",
     "subject": "stereo_portrait.fallback.subject:SubjectSettings",
+    "live": "stereo_portrait.live.settings:LiveSettings",
 }
 """Section of config.yaml -> "module:SettingsClass"; a stage adds one line here and one section in config.yaml."""
 

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "portrait": ("portrait", "A stereo pair, or a photo with or without depth, becomes a portrait."),
     "depth": ("depth", "As portrait, without the photograph: disparity, depth, confidence."),
     "blur": ("blur", "The lens blur alone: image + disparity."),
+    "live": ("live", "See depth of field live, from a stereo rig or a depth camera."),
     "evaluate": ("evaluate", "Score methods against true disparity."),
     "models": ("models", "Networks: list them, fetch one, say where they lie."),
     "datasets": ("datasets", "Public stereo sets: list, pull."),

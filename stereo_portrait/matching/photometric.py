@@ -19,7 +19,7 @@ def equalised(left: Image, right: Image) -> tuple[Image, Image]:
     tables = []
     worst = 0.0
     for channel in range(3):
-        table = _tone_table(left[..., channel], right[..., channel])
+        table = tone_table(left[..., channel], right[..., channel])
         tables.append(table)
         levels = np.quantile(right[::4, ::4, channel], QUANTILES)
         worst = max(worst, float(np.abs(table[levels.astype(int)] - levels).mean()))
@@ -32,7 +32,7 @@ def equalised(left: Image, right: Image) -> tuple[Image, Image]:
     return np.minimum(left, lookup[255]), matched  # what is white in the right view is as white in the left one
 
 
-def _tone_table(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.float64]:
+def tone_table(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.float64]:
     """(256,) right's grey level -> left's."""
     a, b = (np.quantile(view[::4, ::4], QUANTILES) for view in (left, right))
     usable = (a > 3) & (a < 250) & (b > 3) & (b < 250)

@@ -1,0 +1,51 @@
+"""The width at which disparity is measured, chosen to hold the frame rate."""
+
+import time
+
+from stereo_portrait.live.figures import Figures
+from stereo_portrait.live.settings import LiveSettings
+
+WIDTHS_PX = (64, 96, 128, 160, 192, 224, 256, 288, 320, 360, 400, 480, 560, 640, 800, 1024, 1280, 1600, 2048)
+SETTLE_S = 1.5  # after a change, before the next
+PATIENCE_S = 6.0  # before trying a larger width again; doubled each time that one proves too large
+SLACK = 0.75  # of the time a frame may take: below it the next width is tried
+
+
+class WorkingWidth:
+    """Steps down at once when stages cannot keep up, and up again cautiously."""
+
+    def __init__(self, live: LiveSettings, rate_hz: float | None) -> None:
+        limits = live.least_working_width_px, live.most_working_width_px
+        self.widths = [w for w in WIDTHS_PX if limits[0] <= w <= limits[1]] or [limits[0]]
+        wanted = min(live.target_fps, rate_hz) if rate_hz else live.target_fps
+        self.allowed_ms = 1000 / wanted
+        self.at = len(self.widths) - 1
+        self._changed_s = time.monotonic()
+        self._patience_s = PATIENCE_S
+        self._last_was_up = False
+
+    @property
+    def width_px(self) -> int:
+        """The width now."""
+        return self.widths[self.at]
+
+    def update(self, figures: Figures) -> int:
+        """The width for the next frame, from how long stages took of late."""
+        since_s = time.monotonic() - self._changed_s
+        if since_s < SETTLE_S:
+            return self.width_px
+        took = [figures.stages[name].busy.recent_ms() for name in ("depth", "render")]
+        slowest_ms = max((t for t in took if t is not None), default=0.0)
+        if slowest_ms > self.allowed_ms * 1.05 and self.at > 0:
+            self._patience_s = min(self._patience_s * 2, 120.0) if self._last_was_up else self._patience_s
+            self._step(-1, figures)
+        elif slowest_ms < SLACK * self.allowed_ms and self.at + 1 < len(self.widths) and since_s > self._patience_s:
+            self._step(1, figures)
+        return self.width_px
+
+    def _step(self, by: int, figures: Figures) -> None:
+        self.at += by
+        self._last_was_up = by > 0
+        self._changed_s = time.monotonic()
+        for name in ("depth", "render"):
+            figures.stages[name].busy.forget_recent()

@@ -1,0 +1,84 @@
+"""stereo-portrait live, as scripts use it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pytest
+
+from stereo_portrait.geometry.rig_file import rig_text
+from tests.cli.conftest import Answer
+from tests.live.streams import motorcycle
+from tests.sources.videos import write_video
+
+Cli = Callable[..., Answer]
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """left.mkv, right.mkv and rig.yaml: a still scene, 24 frames at 12 a second."""
+    folder = tmp_path_factory.mktemp("recording")
+    pair, rig = motorcycle(192, 144)
+    for name, view in (("left", pair.left), ("right", pair.right)):
+        write_video(folder / f"{name}.mkv", [view] * 24, rate_hz=12)
+    (folder / "rig.yaml").write_text(rig_text(rig, "rig")[0])
+    return folder
+
+
+def source_of(recording: Path) -> str:
+    return f"video:{recording / 'left.mkv'},{recording / 'right.mkv'}"
+
+
+def test_the_end_is_one_json_object_with_every_figure(cli: Cli, recording: Path) -> None:
+    answer = cli(
+        "live", source_of(recording), "--rig", recording / "rig.yaml", "--headless", "--seconds", 1.5, "--json"
+    )
+    assert answer.code == 0, answer.err
+    report = json.loads(answer.out)
+    assert {"frames_in", "frames_shown", "frames_dropped", "fps", "latency_ms", "stages_ms", "health"} <= set(report)
+    assert 5 < report["frames_shown"] <= report["frames_in"] <= 19
+    assert 8 < report["fps"] < 16  # the recording's own speed
+    assert set(report["latency_ms"]) == {"p50", "p95"}
+    assert set(report["stages_ms"]) == {"capture", "depth", "render", "show"}
+
+
+def test_a_recording_can_be_taken_frame_by_frame(cli: Cli, recording: Path) -> None:
+    options = ("--headless", "--as-fast-as-possible", "--json")
+    report = json.loads(cli("live", source_of(recording), "--rig", recording / "rig.yaml", *options).out)
+    assert (report["frames_in"], report["frames_shown"], report["frames_dropped"]) == (24, 24, 0)
+
+
+def test_a_folder_of_pairs_is_a_stream_too(cli: Cli, tmp_path: Path) -> None:
+    pair, rig = motorcycle(96, 72)
+    for number in range(4):
+        cv2.imwrite(str(tmp_path / f"left_{number}.png"), pair.left[..., ::-1])
+        cv2.imwrite(str(tmp_path / f"right_{number}.png"), pair.right[..., ::-1])
+    (tmp_path / "rig.yaml").write_text(rig_text(rig, "rig")[0])
+    answer = cli("live", f"folder:{tmp_path}", "--rig", tmp_path / "rig.yaml", "--headless", "--json")
+    assert json.loads(answer.out)["frames_shown"] == 4, answer.err
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ((), "--rig"),
+        (("--rig", "nowhere.yaml"), "nowhere.yaml"),
+        (("--focus", "banana"), "--focus must be auto"),
+        (("--set", "live.steadiness=2"), "live.steadiness must be between"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_2(
+    cli: Cli, recording: Path, options: tuple[str, ...], complaint: str
+) -> None:
+    answer = cli("live", source_of(recording), "--headless", *options)
+    assert answer.code == 2
+    assert complaint in answer.err
+    assert answer.err.count("\n") <= 2
+
+
+def test_a_source_that_is_none_is_one_line_and_exit_2(cli: Cli, tmp_path: Path) -> None:
+    for source in ("nonsense", f"folder:{tmp_path / 'absent'}", f"video:{tmp_path / 'absent.mkv'}?layout=side-by-side"):
+        answer = cli("live", source, "--headless")
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.startswith("error: ")
