@@ -16,6 +16,7 @@ SECTIONS: dict[str, str] = {
     "images": "stereo_portrait.sources.image_file:ImageSettings",
     "streams": "stereo_portrait.sources.stream_settings:StreamSettings",
     "realsense": "stereo_portrait.sources.realsense_settings:RealSenseSettings",
+    "record": "stereo_portrait.export.recording:RecordSettings",
     "rectify": "stereo_portrait.geometry.rectify:RectifySettings",
     "calibrate": "stereo_portrait.geometry.calibrate:CalibrateSettings",
     "sgbm": "stereo_portrait.matching.sgbm:SgbmSettings",

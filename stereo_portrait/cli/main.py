@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "target": ("target", "A calibration board to print."),
     "rig": ("rig", "Show, check or convert a rig file; mend one that has moved."),
     "evaluate-blur": ("evaluate_blur", "Score lens blur against a ray-traced thin lens."),
+    "record": ("record", "A camera, stream or file becomes a lossless recording."),
     "doctor": ("doctor", "What works on this machine, and what to do about the rest."),
 }
 """Command name -> (module under stereo_portrait.cli holding a click command called `command`, one line of help)."""

@@ -26,7 +26,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
         staging = Path(tempfile.mkdtemp(prefix=".stereo-portrait-", dir=target))
     except OSError as error:
         _remove_empty(missing)
-        raise _explained(error, target) from error
+        raise explained(error, target) from error
     done = False
     try:
         yield staging
@@ -37,7 +37,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
                 path.replace(final)
         done = True
     except OSError as error:
-        raise _explained(error, target) from error
+        raise explained(error, target) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         if not done:
@@ -77,8 +77,9 @@ def _remove_empty(folders: list[Path]) -> None:
             return
 
 
-def _explained(error: OSError, target: Path) -> OutputError:
-    if error.errno == errno.ENOSPC:
+def explained(error: OSError, target: Path) -> OutputError:
+    """What a failed write means, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return OutputError(f"cannot write into {target}: the disk is full; free some space or choose another -o")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputError(f"cannot write into {target}: permission denied; choose another -o")

@@ -28,7 +28,12 @@ def open_source(
         InputError: not a SOURCE, or files that are absent or damaged.
         DeviceError: a camera or its driver that is absent or refuses.
     """
+    from stereo_portrait.sources.recording_stream import RecordingStream
+
     source = parse_source(text)
+    recording = _recording(source)
+    if recording is not None:
+        return RecordingStream(recording, real_time)
     if source.kind == "folder":
         from stereo_portrait.sources.folder_stream import FolderStream
 
@@ -44,6 +49,21 @@ def open_source(
     if source.targets:
         return RealSenseRecording(Path(source.targets[0]), realsense, streams, real_time)
     return RealSenseCamera(realsense, streams, record_to)
+
+
+def _recording(source: SourceText) -> Path | None:
+    """The recording of ours that a folder, a video or two videos of one folder are, so that its own times count."""
+    from stereo_portrait.sources.recording_stream import is_recording
+
+    if source.kind not in ("folder", "video"):
+        return None
+    paths = [Path(t) for t in source.targets]
+    if len(paths) == 2:
+        if [p.name for p in paths] != ["left.mkv", "right.mkv"] or paths[0].parent != paths[1].parent:
+            return None
+        return paths[0].parent if is_recording(paths[0].parent) else None
+    suits = source.kind == "folder" or source.layout == "side-by-side"
+    return paths[0] if suits and is_recording(paths[0]) else None
 
 
 def _live(source: SourceText, settings: StreamSettings) -> FrameSource:

@@ -51,10 +51,11 @@ class VideoFile:
         decoder.flags |= av.codec.context.Flags.output_corrupt  # else damaged pictures vanish without a word
         return container
 
-    def pictures(self, health: SourceHealth, pixel_format: str = "rgb24") -> Iterator[Picture]:
-        """Every picture in order, times in seconds from the first one; damaged ones are counted and left out.
+    def pictures(self, health: SourceHealth, pixel_format: str = "rgb24", from_first: bool = True) -> Iterator[Picture]:
+        """Every picture in order; damaged ones are counted and left out.
 
-        `pixel_format` is rgb24 for (H, W, 3) uint8 or gray16le for (H, W) uint16.
+        `pixel_format` is rgb24 for (H, W, 3) uint8 or gray16le for (H, W) uint16. Times are in seconds from the first
+        picture, or as the file has them.
         """
         import av
 
@@ -79,7 +80,8 @@ class VideoFile:
                 in_a_row = 0
                 for frame in frames:
                     at_s = float(frame.time) if frame.time is not None else number / self.rate_hz
-                    first_s = at_s if first_s is None else first_s
+                    if first_s is None:
+                        first_s = at_s if from_first else 0.0
                     number += 1
                     if frame.is_corrupt:
                         health.damaged += 1

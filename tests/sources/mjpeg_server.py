@@ -18,6 +18,17 @@ def jpeg(number: int, width_px: int = 64, height_px: int = 48) -> bytes:
     return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
 
 
+def noise_for_ever(width_px: int = 320, height_px: int = 120, interval_s: float = 0.01) -> Iterator[Action]:
+    """JPEGs that do not compress well, until the listener hangs up."""
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (height_px, width_px, 3), np.uint8) for _ in range(4)]
+    coded = [bytes(cv2.imencode(".jpg", p, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]) for p in pictures]
+    while True:
+        for data in coded:
+            yield data
+            yield interval_s
+
+
 def number_of(picture: np.ndarray) -> int:
     return round(float(picture.mean()) / 8)
 
@@ -31,8 +42,8 @@ def serving(
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            actions = list(plan(next(connections)))
-            if not actions:
+            actions = plan(next(connections))
+            if isinstance(actions, list) and not actions:
                 self.send_error(503)
                 return
             self.send_response(200)

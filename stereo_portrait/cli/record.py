@@ -1,0 +1,153 @@
+"""stereo-portrait record: a camera, a stream or a file becomes a lossless recording."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stereo_portrait.cli.frame import Talk, common_options
+from stereo_portrait.core.errors import OutputError
+
+if TYPE_CHECKING:
+    from stereo_portrait.config import Settings
+    from stereo_portrait.core.stream import Frame, FrameSource
+    from stereo_portrait.record import Progress, Writer
+
+
+@click.command(epilog="Example: stereo-portrait record uvc:0,1 -o takes/one --rig rig.yaml --seconds 10")
+@click.argument("source")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A folder, FILE.mkv, or FILE.db3 (RealSense).",
+)
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so much film.")
+@click.option("--frames", type=click.IntRange(min=1), help="Stop after so many frames.")
+@click.option("--rig", help="Rig file to keep beside the recording; it is used when the recording is played.")
+@click.option(
+    "--format", "codec", type=click.Choice(["mkv", "png"]), help="Lossless video, or pictures.  [default: mkv]"
+)
+@common_options
+def command(
+    talk: Talk,
+    source: str,
+    output: Path,
+    seconds: float | None,
+    frames: int | None,
+    rig: str | None,
+    codec: str | None,
+) -> int:
+    """Record SOURCE without loss until its end, a limit, or Ctrl-C; what was recorded plays at any time.
+
+    SOURCE: realsense, realsense:FILE.db3, uvc:0,1, uvc:0?layout=side-by-side, video:LEFT,RIGHT, video:FILE?layout=...,
+    folder:DIR, http://HOST/STREAM (one with ?layout=, or two separated by a comma). Play a recording as folder:DIR,
+    video:FILE.mkv?layout=side-by-side or realsense:FILE.db3.
+    """
+    from stereo_portrait.record import Limits, Recorder
+
+    if codec is not None:
+        talk = dataclasses.replace(talk, overrides=(*talk.overrides, f"record.codec={codec}"))
+    settings = talk.settings()
+    stream, writer = _opened(source, output, rig, settings)
+    limits = Limits(frames, seconds, settings["record"].queue_mb)
+    showing = sys.stderr.isatty() and not talk.quiet
+    done = Recorder(stream, writer, limits).run(_show if showing else lambda progress: None)
+    if showing:
+        click.echo(err=True)
+    for note in stream.health.notes:
+        talk.say(note)
+    report = _report(source, output, stream, done)
+    if done.error is not None and done.written == 0:
+        raise done.error
+    talk.result(report, _sentence(report))
+    if done.error is not None:
+        raise type(done.error)(f"{done.error}; {done.written} frames were saved in {output}")
+    return 130 if done.reason == "stopped" else 0
+
+
+def _opened(source: str, output: Path, rig: str | None, settings: "Settings") -> "tuple[FrameSource, Writer]":
+    """The stream and what writes it down.
+
+    Raises:
+        StereoPortraitError: a source that cannot be opened, or an output that does not suit it.
+    """
+    from stereo_portrait.export.recording import Origin, RecordingWriter
+    from stereo_portrait.geometry.rig_file import read_rig, rig_text
+    from stereo_portrait.sources.open_stream import open_source
+    from stereo_portrait.sources.source_text import parse_source
+
+    known = None if rig is None else read_rig(rig)
+    by_sdk = output.suffix.lower() == ".db3"
+    if output.suffix and not by_sdk and output.suffix.lower() != ".mkv" and not output.is_dir():
+        raise OutputError(f"cannot record into {output}; name a folder, FILE.mkv, or FILE.db3 for a RealSense camera")
+    if by_sdk:
+        what = parse_source(source)
+        if what.kind != "realsense" or what.targets:
+            raise OutputError(f"{output}: only a RealSense camera is recorded as .db3; name a folder or FILE.mkv")
+        if output.exists():
+            raise OutputError(f"{output} exists already, and a recording is never overwritten; choose another -o")
+        output.parent.mkdir(parents=True, exist_ok=True)
+    raw = dataclasses.replace(settings["realsense"], hole_filling="none")  # what is made up is not recorded
+    stream = open_source(source, streams=settings["streams"], realsense=raw, record_to=output if by_sdk else None)
+    if by_sdk:
+        return stream, _BySdk()
+    rig_now = known or stream.rig
+    camera = None if stream.camera is None else dataclasses.asdict(stream.camera)
+    unit_m = getattr(stream, "depth_unit_m", None)
+    text = None if rig_now is None else rig_text(rig_now, "rig")[0]
+    try:
+        writer = RecordingWriter(output, Origin(source, stream.rate_hz, text, camera, unit_m), settings["record"])
+    except OutputError:
+        stream.close()
+        raise
+    return stream, writer
+
+
+class _BySdk:
+    """The camera's own SDK writes the file; frames are only counted."""
+
+    def write(self, frame: "Frame") -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+def _show(progress: "Progress") -> None:
+    dropped = f", {progress.dropped} DROPPED: the disk is too slow" if progress.dropped else ""
+    waiting = progress.taken - progress.written
+    text = f"{progress.film_s:7.1f} s  {progress.written} frames written, {waiting} waiting{dropped}"
+    click.echo(f"\r{text:<78}", nl=False, err=True)
+
+
+def _report(source: str, output: Path, stream: "FrameSource", done: "Progress") -> dict[str, Any]:
+    from stereo_portrait.export.recording_format import VIEWS, names_of
+
+    names = names_of(output)
+    parts = [output] if output.is_file() else []
+    parts += [p for p in (names.header, names.table, names.rig) if p.is_file()]
+    if output.is_dir():
+        parts += sorted(p for views in VIEWS.values() for v in views for p in output.glob(f"{v}*.mkv"))
+    files = parts + (sorted(output.glob("*_[0-9]*.png")) if output.is_dir() else [])
+    return {
+        "source": source,
+        "output": str(output),
+        "frames": done.written,
+        "frames_dropped": done.dropped + stream.health.dropped,
+        "dropped_by_disk": done.dropped,
+        "seconds": round(done.film_s, 3),
+        "stopped_by": done.reason,
+        "bytes": sum(p.stat().st_size for p in files),
+        "files": [str(p) for p in parts],
+        "health": dataclasses.asdict(stream.health),
+    }
+
+
+def _sentence(report: dict[str, Any]) -> str:
+    lost = report["frames_dropped"]
+    words = f"{report['output']}: {report['frames']} frames, {report['seconds']:.1f} s, {report['bytes'] / 1e6:.1f} MB"
+    return words + (f"; {lost} frames lost ({report['dropped_by_disk']} by the disk)" if lost else "")
