@@ -12,7 +12,7 @@ from stereo_portrait.core.errors import CalibrationError
 
 @click.command()
 @click.option("--left", "left_glob", metavar="GLOB", help="Left pictures, quoted: 'shots/left_*.png'.")
-@click.option("--source", metavar="SOURCE", help="Guided capture: uvc:0,1, video:LEFT,RIGHT or folder:DIR.")
+@click.option("--source", metavar="SOURCE", help="Guided capture from any SOURCE that `record` takes: uvc:0,1, ...")
 @click.option("--right", "right_glob", metavar="GLOB", help="Right pictures.")
 @click.option(
     "--board", "spec", required=True, metavar="SPEC", help="chessboard:9x6:25mm or charuco:11x8:25mm:19mm:DICT"
@@ -79,9 +79,11 @@ def _matching(pattern: str) -> list[Path]:
 
 def _guided(talk: Talk, board: Any, options: dict[str, Any]) -> tuple[Any, Any]:
     from stereo_portrait.geometry.guided_capture import capture
+    from stereo_portrait.sources.open_stream import open_source
 
+    settings = talk.settings()
     return capture(
-        options["source"],
+        open_source(options["source"], streams=settings["streams"], realsense=settings["realsense"]),
         board,
         target_row_px=options["target_row_px"],
         keep=options["keep"],

@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.capture import StereoPair
 from stereo_portrait.core.errors import CalibrationError, DeviceError
+from stereo_portrait.core.stream import FrameSource
 from stereo_portrait.geometry.board import Board
-from stereo_portrait.geometry.frame_pairs import FramePair, open_pairs
 from stereo_portrait.geometry.guide import Guide, Progress
 from stereo_portrait.geometry.uncertainty import coverage
 from stereo_portrait.geometry.views import Shot, Sightings
@@ -36,7 +37,7 @@ class Screen(Protocol):
 
 
 def capture(
-    source: str,
+    source: FrameSource,
     board: Board,
     target_row_px: float = 0.05,
     keep: Path | None = None,
@@ -49,19 +50,22 @@ def capture(
     Returns what `views.sight` returns, and a loader for the pictures that were taken.
 
     Raises:
-        InputError, DeviceError: the source cannot be opened.
-        CalibrationError: the two cameras give different sizes, or no view could be taken.
+        InputError, DeviceError: the source is lost.
+        CalibrationError: the source gives no pairs, or no view could be taken.
     """
-    pairs = open_pairs(source)
-    guide = Guide(board, target_row_px, pairs.continuous)
+    one_by_one = source.rate_hz is None and not source.paced  # pictures in a folder: each may be another view
+    guide = Guide(board, target_row_px, continuous=not one_by_one)
     found = Sightings()
     taken: dict[Path, NDArray[np.uint8]] = {}
     screen = _screen(port, headless, say)
     try:
-        for pair in pairs:
-            if pair.left.shape != pair.right.shape:
-                sizes = " and ".join(f"{p.shape[1]}x{p.shape[0]}" for p in (pair.left, pair.right))
-                raise CalibrationError(f"the cameras give {sizes}; set both to one size")
+        for frame in source:
+            pair = frame.capture
+            if not isinstance(pair, StereoPair):
+                raise CalibrationError(
+                    f"{source.name} gives photos with depth, and calibration needs two views; a RealSense camera gives "
+                    "its infrared pair with --set realsense.pair=true"
+                )
             left, right = (np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), np.uint8) for p in (pair.left, pair.right))
             progress = guide.see(left, right, pair.name)
             if progress.took:
@@ -74,9 +78,12 @@ def capture(
                 break
     finally:
         screen.close()
+        source.close()
+    for note in source.health.notes:
+        say(note)
     if not guide.views:
         raise CalibrationError(
-            f"no view of {board.spec} could be taken from {source}; is --board right, is it in view?"
+            f"no view of {board.spec} could be taken from {source.name}; is --board right, is it in view?"
         )
     found.views = guide.views
     found.left_size = found.right_size = guide.size_px
@@ -93,7 +100,7 @@ def _sure(progress: Progress) -> str:
 def _remember(
     found: Sightings,
     taken: dict[Path, NDArray[np.uint8]],
-    pair: FramePair,
+    pair: StereoPair,
     left: NDArray[np.uint8],
     right: NDArray[np.uint8],
     number: int,
@@ -110,7 +117,7 @@ def _remember(
                 write_bytes(staged, cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())
 
 
-def coach_picture(pair: FramePair, guide: Guide, progress: Progress) -> Picture:
+def coach_picture(pair: StereoPair, guide: Guide, progress: Progress) -> Picture:
     """Both views with corners, what has been covered, and the advice in large letters."""
     panes = []
     for side, (picture, corners) in enumerate(((pair.left, progress.left), (pair.right, progress.right))):

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from stereo_portrait.core.errors import DeviceError, InputError
+from stereo_portrait.core.errors import CalibrationError, DeviceError, InputError
 from stereo_portrait.geometry.board import parse_board
-from stereo_portrait.geometry.frame_pairs import open_pairs
 from stereo_portrait.geometry.guide import Guide
 from stereo_portrait.geometry.guided_capture import _Browser, capture
 from stereo_portrait.geometry.synthetic_rig import Renderer, random_poses, random_rig, right_from_board
+from stereo_portrait.sources.open_stream import open_source
 
 BOARD = parse_board("chessboard:9x6:25mm")
 
@@ -52,7 +52,9 @@ def test_a_folder_is_captured_and_stops_when_sure(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / f"left_{i:02d}.png"), left)
         cv2.imwrite(str(tmp_path / f"right_{i:02d}.png"), right)
     words: list[str] = []
-    found, load = capture(f"folder:{tmp_path}", BOARD, 0.5, tmp_path / "kept", headless=True, say=words.append)
+    found, load = capture(
+        open_source(f"folder:{tmp_path}"), BOARD, 0.5, tmp_path / "kept", headless=True, say=words.append
+    )
     assert 10 <= len(found.views) <= 14
     assert any("predicted row error" in w for w in words)
     assert len(list((tmp_path / "kept").glob("left_*.png"))) == len(found.views)
@@ -68,8 +70,15 @@ def test_a_video_side_by_side_is_captured(tmp_path: Path) -> None:
         for _ in range(2):  # two frames each: still
             writer.write(cv2.cvtColor(np.hstack([left, right]), cv2.COLOR_GRAY2BGR))
     writer.release()
-    found, _ = capture(f"video:{path}?layout=side-by-side", BOARD, headless=True)
+    found, _ = capture(open_source(f"video:{path}?layout=side-by-side"), BOARD, headless=True)
     assert len(found.views) == 3
+
+
+def test_photos_with_depth_are_refused_with_the_way_to_the_infrared_pair(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "photo_0.png"), np.zeros((48, 64, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "depth_0.png"), np.full((48, 64), 900, np.uint16))
+    with pytest.raises(CalibrationError, match=r"realsense\.pair=true"):
+        capture(open_source(f"folder:{tmp_path}"), BOARD, headless=True)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +87,7 @@ def test_a_video_side_by_side_is_captured(tmp_path: Path) -> None:
 )
 def test_a_source_that_makes_no_sense_is_named(source: str) -> None:
     with pytest.raises((InputError, DeviceError)):
-        open_pairs(source)
+        open_source(source)
 
 
 def test_the_page_is_served_to_this_machine_only() -> None:
