@@ -110,6 +110,7 @@ def jobs_of(given: Given, settings: "Settings") -> Iterator[Job]:
 
 def _photo_with_depth(given: Given, settings: "Settings") -> Job:
     from stereo_portrait.cli.depth_beside import inverse_depth
+    from stereo_portrait.sources.focus_point import read_focus_px
     from stereo_portrait.sources.phone import on_photo_grid, read_phone_photo
 
     if len(given.inputs) != 1 or given.depth is None:
@@ -117,7 +118,7 @@ def _photo_with_depth(given: Given, settings: "Settings") -> Job:
     photo = read_phone_photo(given.inputs[0], settings["images"])
     inverse, metric = inverse_depth(given, photo.pixels.shape[1], photo.pixels.shape[0], settings)
     depth = on_photo_grid(inverse, metric, photo.pixels, str(given.depth), "sensor")
-    return Job(photo.name, photo=photo, depth=depth)
+    return Job(photo.name, photo=photo, depth=depth, focus_px=read_focus_px(given.inputs[0], photo))
 
 
 def _folder(given: Given, settings: "Settings") -> Iterator[Job]:

@@ -21,6 +21,7 @@ def job_of_file(given: Given, settings: "Settings") -> Job:
     Raises:
         InputError, RigError: unreadable, or not what the options say.
     """
+    from stereo_portrait.sources.focus_point import read_focus_px
     from stereo_portrait.sources.phone import read_embedded_depth, read_phone_photo
     from stereo_portrait.sources.recorded import read_joined_pair, read_pair_in_one_file, second_view
     from stereo_portrait.sources.spatial_heic import read_spatial_views
@@ -45,7 +46,7 @@ def job_of_file(given: Given, settings: "Settings") -> Job:
         warnings = (f"{path} holds a second view, but {views.missing}; it was not used: pass {HOW_TO_SAY}",)
     elif second_view(path):
         warnings = (f"{path} holds a second view of the same size, which was not used: pass {HOW_TO_SAY}",)
-    return Job(path.stem, photo=photo, warnings=warnings)
+    return Job(path.stem, photo=photo, focus_px=read_focus_px(path, photo), warnings=warnings)
 
 
 def _spatial_job(path: Path, views: "SpatialViews", settings: "Settings") -> Job:

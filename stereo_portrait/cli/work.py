@@ -169,7 +169,7 @@ def _estimate(job: Job, stages: "Stages", watch: "Watch", method: str) -> "Depth
         if job.depth is None:
             raise InputError(f"--method sensor needs the photo's depth (--depth FILE); '{job.name}' has none")
         return pipeline.estimate_from_sensor(photo, job.depth, watch, job.focus_px, stages)
-    return pipeline.estimate_from_photo(photo, stages, watch)
+    return dataclasses.replace(pipeline.estimate_from_photo(photo, stages, watch), focus_hint_px=job.focus_px)
 
 
 def _version() -> str:

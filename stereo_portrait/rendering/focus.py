@@ -42,9 +42,10 @@ def choose_focus(
 ) -> Focus:
     """Focus on "auto", "X,Y" (pixels) or "1.8m".
 
-    "auto" takes, in this order: the subject's mask if one is given, the point at which the taking camera was focused,
-    or the near region with the largest sum of confidence times centrality: depth is split into near and far by Otsu's
-    threshold on inverse depth, near pixels are grouped, and the winning group's median is the focus distance.
+    "auto" takes, in this order: the subject's mask if one is given, unless the camera that took the photo was focused
+    on something else; the point at which that camera was focused; or the near region with the largest sum of
+    confidence times centrality: depth is split into near and far by Otsu's threshold on inverse depth, near pixels are
+    grouped, and the winning group's median is the focus distance.
 
     Raises:
         InputError: a point outside the picture, or without depth; metres asked of relative depth.
@@ -91,7 +92,8 @@ def _auto(depth: DepthMap, subject: NDArray[np.float32] | None, hint_px: tuple[i
     known = np.isfinite(inverse)
     if not known.any():
         raise InputError("no depth is known anywhere in this picture; there is nothing to focus on")
-    if subject is not None and (chosen := known & (subject > 0.5)).any():
+    elsewhere = hint_px is not None and subject is not None and not _on_subject(subject, hint_px)
+    if subject is not None and not elsewhere and (chosen := known & (subject > 0.5)).any():
         return _on_region(inverse, depth.confidence, chosen, "subject")
     if hint_px is not None:
         return at_point(depth, hint_px[0], hint_px[1], "camera's focus point")
@@ -114,6 +116,14 @@ def _auto(depth: DepthMap, subject: NDArray[np.float32] | None, hint_px: tuple[i
         sums[sizes < LEAST_SHARE * height * width] *= 0.1
         return _on_region(inverse, worth, labels == int(sums.argmax()), "auto")
     return _on_region(inverse, worth, known, "auto")
+
+
+def _on_subject(subject: NDArray[np.float32], point_px: tuple[int, int]) -> bool:
+    """Whether a point lies on the subject or within 2 % of the width of it: cameras focus on areas, not on points."""
+    reach = max(2, round(0.02 * subject.shape[1]))
+    x, y = point_px
+    window = subject[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
+    return bool(window.size == 0 or (window > 0.5).any())
 
 
 def _on_region(inverse: NDArray[np.float32], weight: NDArray[np.float32], region: NDArray[np.bool_], how: str) -> Focus:

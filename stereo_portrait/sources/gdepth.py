@@ -13,7 +13,6 @@ from stereo_portrait.sources.image_file import ImageSettings, read_grey
 from stereo_portrait.sources.xmp import attributes, xmp_packets
 
 GDEPTH = "{http://ns.google.com/photos/1.0/depthmap/}"
-GFOCUS = "{http://ns.google.com/photos/1.0/focus/}"
 DEPTHMAP = "{http://ns.google.com/photos/dd/1.0/depthmap/}"
 ITEM = "{http://ns.google.com/photos/dd/1.0/item/}"
 UNITS_M = {"m": 1.0, "meters": 1.0, "metres": 1.0, "mm": 0.001}
@@ -25,7 +24,6 @@ class StoredDepth:
 
     inverse: NDArray[np.float32]  # (h, w) inverse depth: 1/m if metric, else any unit; NaN unknown
     metric: bool
-    focus_share: tuple[float, float] | None = None  # (x, y) in [0, 1] of the stored photo
 
 
 def read_gdepth(path: Path, settings: ImageSettings) -> StoredDepth | None:
@@ -46,11 +44,10 @@ def read_gdepth(path: Path, settings: ImageSettings) -> StoredDepth | None:
     if not packets:
         return None
     found, _ = attributes(packets, str(path))
-    focus = _focus(found)
     if f"{GDEPTH}Data" in found:
-        return _stored(path, found, GDEPTH, _decoded(path, found[f"{GDEPTH}Data"]), focus, settings)
+        return _stored(path, found, GDEPTH, _decoded(path, found[f"{GDEPTH}Data"]), settings)
     if f"{DEPTHMAP}DepthURI" in found or f"{DEPTHMAP}Format" in found:
-        return _stored(path, found, DEPTHMAP, _item(path, data, packets, found), focus, settings)
+        return _stored(path, found, DEPTHMAP, _item(path, data, packets, found), settings)
     if f"{GDEPTH}Format" in found:
         raise InputError(f"{path}: its XMP announces depth but does not hold it; the extended part is missing")
     return None
@@ -61,7 +58,6 @@ def _stored(
     found: dict[str, str],
     space: str,
     picture: bytes,
-    focus: tuple[float, float] | None,
     settings: ImageSettings,
 ) -> StoredDepth:
     near, far = (_number(path, found, f"{space}{name}") for name in ("Near", "Far"))
@@ -74,7 +70,7 @@ def _stored(
         depth = far * max(near, 1e-6) / np.maximum(far - share * (far - max(near, 1e-6)), 1e-9)
     unit_m = UNITS_M.get(found.get(f"{space}Units", "").lower())
     inverse = (1 / np.maximum(depth * (unit_m or 1.0), 1e-9)).astype(np.float32)
-    return StoredDepth(inverse, unit_m is not None, focus)
+    return StoredDepth(inverse, unit_m is not None)
 
 
 def _item(path: Path, data: bytes, packets: list[bytes], found: dict[str, str]) -> bytes:
@@ -111,11 +107,3 @@ def _number(path: Path, found: dict[str, str], name: str) -> float:
     if not np.isfinite(value):
         raise InputError(f"{path}: '{name.rpartition('}')[2]}' of its depth is not finite")
     return value
-
-
-def _focus(found: dict[str, str]) -> tuple[float, float] | None:
-    try:
-        x, y = float(found[f"{GFOCUS}FocalPointX"]), float(found[f"{GFOCUS}FocalPointY"])
-    except (KeyError, ValueError):
-        return None
-    return (x, y) if 0 <= x <= 1 and 0 <= y <= 1 else None

@@ -1,24 +1,22 @@
 """A photo that carries depth: whatever the container, depth on the upright photo's own grid."""
 
-import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
 from stereo_portrait.core.capture import Photo
 from stereo_portrait.core.depth import DepthMap, Flaw, Origin, on_nominal_scale
 from stereo_portrait.core.errors import InputError
 from stereo_portrait.matching.working_size import chosen_neighbour
-from stereo_portrait.sources.gdepth import StoredDepth, read_gdepth
+from stereo_portrait.sources.focus_point import read_focus_px, stored_orientation
+from stereo_portrait.sources.gdepth import read_gdepth
 from stereo_portrait.sources.heic_depth import read_heic_depth
 from stereo_portrait.sources.heic_matte import read_heic_matte
 from stereo_portrait.sources.image_file import DEFAULT, ImageSettings, read_photo
 
-ORIENTATION_TAG, EXIF_IFD, SUBJECT_AREA_TAG = 0x0112, 0x8769, 0x9214
 NEAREST_M, FARTHEST_M = 1.0, 20.0  # nominal distances of a relative map's 98th and 2nd percentile
 CONFIDENCE = 0.7
 SHAPE_TOLERANCE = 0.03
@@ -55,11 +53,9 @@ def read_embedded_depth(path: Path, photo: Photo, settings: ImageSettings = DEFA
     stored = read_heic_depth(path, settings) if heic else read_gdepth(path, settings)
     if stored is None:
         return None
-    orientation, subject_area = _exif(path, photo)
-    inverse = stored.inverse if heic else _turned(stored.inverse, orientation)
+    inverse = stored.inverse if heic else _turned(stored.inverse, stored_orientation(path))
     depth = on_photo_grid(inverse, stored.metric, photo.pixels, str(path), "phone")
-    focus_px = _focus_px(stored, subject_area, orientation, photo, heic)
-    return EmbeddedDepth(depth, focus_px)
+    return EmbeddedDepth(depth, read_focus_px(path, photo))
 
 
 def on_photo_grid(
@@ -92,22 +88,6 @@ def on_photo_grid(
     return DepthMap(depth_m, confidence, flaws, origin, metric)
 
 
-def _exif(path: Path, photo: Photo) -> tuple[int, tuple[int, ...] | None]:
-    """The file's orientation tag and SubjectArea; damaged EXIF counts as none."""
-    orientation = 1
-    try:
-        if path.suffix.lower() in (".jpg", ".jpeg"):
-            with PillowImage.open(path) as picture:
-                orientation = int(picture.getexif().get(ORIENTATION_TAG, 1))
-        tags = PillowImage.Exif()
-        tags.load(photo.metadata.exif)
-        area = tags.get_ifd(EXIF_IFD).get(SUBJECT_AREA_TAG)
-        whole = tuple(int(v) for v in area) if isinstance(area, tuple) else ()
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, ArithmeticError, RuntimeError, struct.error):
-        return orientation, None
-    return orientation, whole if len(whole) >= 2 and min(whole[:2]) >= 0 else None
-
-
 def _is_heic(path: Path) -> bool:
     """By content: phones and messengers rename HEIC files to .jpg."""
     try:
@@ -123,20 +103,3 @@ def _turned(values: NDArray[np.float32], orientation: int) -> NDArray[np.float32
         values = values[:, ::-1]
     quarter_turns = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}.get(orientation, 0)
     return np.ascontiguousarray(np.rot90(values, quarter_turns))
-
-
-def _focus_px(
-    stored: StoredDepth, area: tuple[int, ...] | None, orientation: int, photo: Photo, heic: bool
-) -> tuple[int, int] | None:
-    height, width = photo.pixels.shape[:2]
-    if stored.focus_share is not None:
-        x, y = stored.focus_share
-        grid = np.zeros((64, 64), np.float32)
-        grid[min(63, int(y * 64)), min(63, int(x * 64))] = 1
-        row, column = np.argwhere(_turned(grid, orientation))[0]
-        if orientation > 1:
-            x, y = (column + 0.5) / 64, (row + 0.5) / 64
-        return min(width - 1, int(x * width)), min(height - 1, int(y * height))
-    if area is not None and orientation == 1 and heic and area[0] < width and area[1] < height:
-        return area[0], area[1]
-    return None

@@ -1,21 +1,28 @@
 """One file on the command line that holds more than one picture."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from stereo_portrait.cli.inputs import Given
+from stereo_portrait.cli.one_file import job_of_file
+from stereo_portrait.config import load_settings
+from stereo_portrait.core.rig import RigCalibration
+from stereo_portrait.geometry.drift import check
 
-def test_a_spatial_photo_is_used_as_stereo_without_a_rig(cli: Callable, sample_data: Path, tmp_path: Path) -> None:
+
+def test_a_spatial_photo_is_a_pair_whose_aim_was_corrected(sample_data: Path) -> None:
     photo = sample_data / "phone_depth" / "pillow_heif" / "spatial_photo.heic"
-    answer = cli("depth", photo, "--json", "-o", tmp_path / "out")
-    report = json.loads(answer.out)
-    assert answer.code == 0
-    assert report["method"] == "stereo"
-    assert report["depth"]["metric"]
-    assert report["decision"]["measured"]["row_error_px"] < 1.0  # 1.6 px as the file states its cameras
+    job = job_of_file(Given((photo,)), load_settings())
+    assert job.pair is not None
+    assert isinstance(job.rig, RigCalibration)
+    assert job.rig.baseline_m == pytest.approx(0.0638, abs=1e-4)
+    error = check(job.pair, job.rig)
+    assert error.median_px is not None
+    assert error.median_px < 1.0  # 1.6 px as the file states its cameras
 
 
 def test_a_second_view_that_cannot_be_used_is_named(cli: Callable, tmp_path: Path) -> None:
