@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from stereo_portrait.cli.frame import Talk, common_options
+from stereo_portrait.core.errors import DeviceError
 
 PACKAGES = (
     ("numpy", "numpy", "everything", True),
@@ -20,6 +21,7 @@ PACKAGES = (
     ("onnxruntime", "onnxruntime", "networks", True),
     ("scikit-image", "skimage", "the built-in pair", True),
     ("pillow-heif", "pillow_heif", "HEIC photos", False),
+    ("av", "av", "videos and recording", False),
     ("OpenEXR", "OpenEXR", "EXR pictures", False),
     ("pymatting", "pymatting", "soft edges", False),
     ("pyrealsense2", "pyrealsense2", "RealSense cameras and recordings", False),
@@ -33,7 +35,7 @@ PACKAGES = (
 def command(talk: Talk) -> int:
     """Check packages, compiled kernels, display and cameras; exit 2 if the main job cannot run."""
     checks = [_package(*entry) for entry in PACKAGES]
-    checks += [_contrib(), _display(), _cameras()]
+    checks += [_contrib(), _display(), _cameras(), _realsense()]
     broken = [c for c in checks if c["needed"] and not c["works"]]
     machine = {
         "python": platform.python_version(),
@@ -57,26 +59,20 @@ def _package(distribution: str, module: str | None, purpose: str, needed: bool) 
     try:
         version = importlib.metadata.version(distribution)
         if module == "pyrealsense2":
-            _load_libusb()
-        if module is not None:
+            from stereo_portrait.sources.realsense_sdk import load_sdk
+
+            load_sdk()
+        elif module is not None:
             importlib.import_module(module)
     except importlib.metadata.PackageNotFoundError:
         advice = f"for {purpose}: pip install {distribution}"
         return _check(distribution, False, needed, f"not installed (for {purpose})", advice)
+    except DeviceError as error:
+        return _check(distribution, False, needed, f"{version} does not load", str(error))
     except (ImportError, OSError) as error:
         advice = "a system library is missing; on Debian: apt-get install libgl1 libglib2.0-0 libgomp1"
         return _check(distribution, False, needed, f"{version} does not load: {error}", advice)
     return _check(distribution, True, needed, f"{version} (for {purpose})", "")
-
-
-def _load_libusb() -> None:
-    import ctypes
-
-    import libusb_package
-
-    path = libusb_package.get_library_path()
-    if path is not None:
-        ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
 
 
 def _contrib() -> dict[str, Any]:
@@ -96,11 +92,31 @@ def _display() -> dict[str, Any]:
 
 
 def _cameras() -> dict[str, Any]:
-    from pathlib import Path
+    from stereo_portrait.sources.uvc import list_cameras
 
-    nodes = sorted(str(p) for p in Path("/dev").glob("video*")) if sys.platform == "linux" else []
-    found = ", ".join(nodes) if nodes else "no /dev/video device"
-    return _check("cameras", bool(nodes), False, found, "plug in a camera, or work from recorded pictures")
+    there = list_cameras()
+    if sys.platform != "linux":
+        found, advice = "not listed on this system", "try uvc:0,1, or the numbers that follow"
+    elif not there:
+        found, advice = "no /dev/video device", "plug in a camera, or work from recorded pictures"
+    else:
+        found, advice = ", ".join(f"{node} ({name})" for node, name in there), ""
+    locked = [node for node, _ in there if not os.access(node, os.R_OK | os.W_OK)]
+    if locked:
+        advice = f"no permission for {', '.join(locked)}: sudo usermod -aG video $USER, then log in again"
+    return _check("cameras (uvc:)", bool(there) and not locked, False, found, advice)
+
+
+def _realsense() -> dict[str, Any]:
+    from stereo_portrait.sources.realsense_sdk import UDEV, list_realsense
+
+    try:
+        there = list_realsense()
+    except DeviceError as error:
+        return _check("RealSense cameras", False, False, "cannot be looked for", str(error))
+    found = ", ".join(f"{c.name} {c.serial}{f' on USB {c.usb}' if c.usb else ''}" for c in there)
+    advice = f"plug it into a USB 3 port; {UDEV}; recordings (.db3, .bag) play without"
+    return _check("RealSense cameras", bool(there), False, found or "none plugged in", advice)
 
 
 def _check(name: str, works: bool, needed: bool, found: str, advice: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Given:
     depth: Path | None = None
     depth_scale: float | None = None
     depth_kind: str = "metres"
+    frame: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,7 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="What DEPTH holds. millimetres: in floats too. disparity: px, metric with --rig or --rectified, "
                 "else relative. relative: inverse depth without a unit, near is large (relative-far: small).",
             ),
+            click.option("--frame", type=click.IntRange(min=0), help="Which frame, where INPUTS is a SOURCE of many."),
             click.option("--matcher", default="sgbm", show_default=True, help="sgbm or sgbm-hh (slower)."),
             click.option("--refiner", default="median", show_default=True, help="none, wls or median."),
         )
@@ -90,7 +92,12 @@ def jobs_of(given: Given, settings: "Settings") -> Iterator[Job]:
     Raises:
         InputError, RigError: what is missing or does not fit, and what to do.
     """
-    if given.depth is not None:
+    from stereo_portrait.cli.one_frame import job_of_source, source_in
+
+    source = source_in(given.inputs[0]) if len(given.inputs) == 1 else None
+    if source is not None:
+        yield job_of_source(source, given, settings)
+    elif given.depth is not None:
         yield _photo_with_depth(given, settings)
     elif len(given.inputs) == 2:
         from stereo_portrait.sources.recorded import read_pair

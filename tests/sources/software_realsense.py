@@ -15,14 +15,19 @@ BASELINE_M = 0.05
 
 
 class SoftwareCamera:
-    """Depth (f = `focal_px`) and colour (f + 10, 15 mm to the right), or two infrared cameras 50 mm apart."""
+    """Depth and colour (15 mm to the right, 10 px longer focal length), or two infrared cameras 50 mm apart."""
 
     def __init__(
-        self, size: tuple[int, int] = (64, 48), unit_m: float = 0.001, infrared: bool = False, shift_m: float = 0.015
+        self,
+        size: tuple[int, int] = (64, 48),
+        unit_m: float = 0.001,
+        infrared: bool = False,
+        shift_m: float = 0.015,
+        lens: tuple[float, float, float] | None = None,
     ) -> None:
         self.rs: Any = load_sdk()
         rs = self.rs
-        self.size, self.unit_m, self.infrared = size, unit_m, infrared
+        self.size, self.unit_m, self.infrared, self.lens = size, unit_m, infrared, lens
         self.device = rs.software_device()
         self.device.register_info(rs.camera_info.name, "Software D435")
         self.device.register_info(rs.camera_info.serial_number, "000000000001")
@@ -56,6 +61,9 @@ class SoftwareCamera:
         lens.width, lens.height = self.size
         lens.fx = lens.fy = self.size[0] * 0.95 + (10 if uid and not self.infrared else 0)
         lens.ppx, lens.ppy = (self.size[0] - 1) / 2, (self.size[1] - 1) / 2
+        if self.lens is not None:  # fx, cx, cy of both
+            lens.fx, lens.ppx, lens.ppy = self.lens
+            lens.fy = lens.fx
         lens.model, lens.coeffs = rs.distortion.none, [0.0] * 5
         found.intrinsics = lens
         return found
