@@ -11,7 +11,7 @@ from stereo_portrait.core.errors import DeviceError, InputError
 from stereo_portrait.core.rig import Camera, RectifiedRig, RigCalibration
 from stereo_portrait.core.stream import Frame, SourceHealth
 from stereo_portrait.sources.realsense_frames import DepthFilters, RgbdReader, pair_of_infrared
-from stereo_portrait.sources.realsense_sdk import UDEV, camera_of, load_sdk, rig_of
+from stereo_portrait.sources.realsense_sdk import UDEV, camera_of, load_sdk, on_one_grid, rig_of
 from stereo_portrait.sources.realsense_settings import RealSenseSettings
 from stereo_portrait.sources.stream_settings import StreamSettings
 
@@ -39,7 +39,11 @@ class RealSenseStream:
         self._closed = threading.Event()
         self._rgbd: RgbdReader | None = None
         rs = load_sdk()
-        self._learn(rs, self._resolved(rs))
+        profile = self._resolved(rs)
+        try:
+            self._learn(rs, profile)
+        except RuntimeError as error:
+            raise self._explained(error) from error
 
     def _resolved(self, rs: Any) -> Any:
         try:
@@ -61,7 +65,8 @@ class RealSenseStream:
         sensor = profile.get_device().first_depth_sensor()
         self.camera, self.rate_hz = camera_of(colour), float(colour.fps())
         self.depth_unit_m = float(sensor.get_depth_scale())
-        self._rgbd = RgbdReader(DepthFilters(self.settings, bool(sensor.supports(rs.option.stereo_baseline))))
+        filters = DepthFilters(self.settings, bool(sensor.supports(rs.option.stereo_baseline)))
+        self._rgbd = RgbdReader(filters, on_one_grid(profile.get_stream(rs.stream.depth), colour))
 
     def _whole(self, frames: Any) -> tuple[Any, Any] | None:
         """The two frames of one moment: depth and colour, or left and right."""
@@ -172,6 +177,10 @@ class RealSenseRecording(RealSenseStream):
                 frame = self._frame(frames, views, lead - first)
                 del frames, views  # framesets that are held stop the playback
                 yield frame
+        except RuntimeError as error:
+            raise InputError(
+                f"{self.path}: the SDK stopped after {seen} frames ({error}); it may be damaged"
+            ) from error
         finally:
             self._playback = None
             pipeline.stop()

@@ -44,9 +44,10 @@ class DepthFilters:
 class RgbdReader:
     """Framesets with depth and colour -> RgbdFrame on the colour picture's grid."""
 
-    def __init__(self, filters: DepthFilters) -> None:
+    def __init__(self, filters: DepthFilters, one_grid: bool) -> None:
         rs = load_sdk()
-        self.filters, self.align = filters, rs.align(rs.stream.color)
+        self.filters, self._align = filters, rs.align(rs.stream.color)
+        self.one_grid = one_grid  # depth and colour share lens and place: aligning would only lose rows to rounding
 
     def capture(self, frames: Any, name: str) -> RgbdFrame:
         """Photo and depth of one moment.
@@ -55,14 +56,19 @@ class RgbdReader:
             DeviceError: a colour format that is not known, or a buffer of the wrong size.
         """
         before, after = self.filters(frames)
-        aligned = self.align.process(after)
+        aligned = self._aligned(after)
         photo = rgb(aligned.get_color_frame())
         depth_m = self._metres(aligned)
         filled = None
         if before is not after:
-            filled = np.isnan(self._metres(self.align.process(before))) & ~np.isnan(depth_m)
+            filled = np.isnan(self._metres(self._aligned(before))) & ~np.isnan(depth_m)
         stamp_ms = float(frames.get_color_frame().get_timestamp())
         return RgbdFrame(Photo(photo, name), sensor_depth(depth_m, filled), stamp_ms)
+
+    def _aligned(self, frames: Any) -> Any:
+        depth, colour = frames.get_depth_frame(), frames.get_color_frame()
+        alike = (depth.get_width(), depth.get_height()) == (colour.get_width(), colour.get_height())
+        return frames if self.one_grid and alike else self._align.process(frames)
 
     def _metres(self, aligned: Any) -> NDArray[np.float32]:
         frame = aligned.get_depth_frame()

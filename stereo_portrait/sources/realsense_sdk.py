@@ -91,3 +91,15 @@ def rig_of(left: Any, right: Any, name: str) -> RigCalibration:
     u, _, vt = np.linalg.svd(rotation)  # float32 in the device: bring it back onto the rotations
     translation_m = np.array(pose.translation, np.float64)
     return RigCalibration(camera_of(left), camera_of(right), u @ vt, translation_m, device=name)
+
+
+def on_one_grid(depth: Any, colour: Any) -> bool:
+    """Whether two streams have the same lens in the same place, so that their pixels correspond as they are."""
+    lenses = [p.as_video_stream_profile().get_intrinsics() for p in (depth, colour)]
+    numbers = [(i.width, i.height, i.fx, i.fy, i.ppx, i.ppy, *i.coeffs) for i in lenses]
+    try:
+        pose = depth.get_extrinsics_to(colour)
+    except RuntimeError:
+        return False  # not known: the SDK decides what it can do
+    still = not any(pose.translation) and list(pose.rotation) == [1, 0, 0, 0, 1, 0, 0, 0, 1]
+    return numbers[0] == numbers[1] and still

@@ -240,7 +240,7 @@ class _Profile:
         self.camera = camera
 
     def get_stream(self, kind: Any, index: int = -1) -> Any:
-        return self.camera.profiles[1]
+        return self.camera.profiles[int(kind == self.camera.rs.stream.color)]
 
     def get_device(self) -> Any:
         return self
