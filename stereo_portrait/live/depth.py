@@ -35,6 +35,7 @@ class LiveDepth:
 
     frame: Frame
     photo: Image  # (H, W, 3), rectified
+    calm: Image  # (H, W, 3), the same with less noise where nothing moves: for what is out of focus
     inverse_per_m: Map  # (H, W), known everywhere
     depth: DepthMap  # (h, w) on the working grid: what focus is chosen by, and what views show
 
@@ -74,7 +75,7 @@ class DepthStage:
         left, right, rig = self._rectified(pair)
         size = self._working_size(rig.width_px, rig.height_px)
         small_left, small_right = (cv2.resize(v, size, interpolation=cv2.INTER_AREA) for v in (left, right))
-        moved = self._steadier.watch(small_left)
+        guide, calm = self._steadier.watch(small_left, left)
         assert self._range is not None
         low_px, high_px = self._range.limits_px(small_left, small_right)
         greys = [cv2.cvtColor(v, cv2.COLOR_RGB2GRAY) for v in (small_left, small_right)]
@@ -82,11 +83,10 @@ class DepthStage:
         found, confidence = match(greys[0], right_grey, low_px, high_px, self.settings["sgbm"])
         if pinned(found, high_px):
             self._range.hurry()
-        guide = self._steadier.calm(small_left)
-        steadied = self._refined(self._steadier.steadied(found, moved), confidence, guide, rig.resized(*size))
+        steadied = self._refined(self._steadier.steadied(found), confidence, guide, rig.resized(*size))
         gain = 1 / (rig.focal_px * rig.baseline_m)
         scale = rig.width_px / size[0]
-        return self._finished(frame, left, guide, steadied, gain * scale, gain * rig.doffs_px)
+        return self._finished(frame, (left, calm), guide, steadied, gain * scale, gain * rig.doffs_px)
 
     def _rectified(self, pair: StereoPair) -> tuple[Image, Image, RectifiedRig]:
         height_px, width_px = pair.left.shape[:2]
@@ -142,25 +142,31 @@ class DepthStage:
             raise InputError(f"a frame of {width_px}x{height_px} is too small; at least 32 pixels a side")
         size = self._working_size(width_px, height_px)
         small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-        moved = self._steadier.watch(small)
+        guide, calm = self._steadier.watch(small, photo)
         inverse = cv2.resize(depth.inverse_depth_per_m, size, interpolation=cv2.INTER_NEAREST)
         confidence = cv2.resize(depth.confidence, size, interpolation=cv2.INTER_NEAREST)
         focal_px = float(size[0])
         rig = RectifiedRig(*size, focal_px, SENSOR_BASELINE_M, (size[0] - 1) / 2, (size[0] - 1) / 2, (size[1] - 1) / 2)
         per_px = 1 / (focal_px * SENSOR_BASELINE_M)
-        guide = self._steadier.calm(small)
-        steadied = self._steadier.steadied((inverse / np.float32(per_px)).astype(np.float32), moved)
+        steadied = self._steadier.steadied((inverse / np.float32(per_px)).astype(np.float32))
         refined = self._refined(steadied, confidence, guide, rig)
-        return self._finished(frame, photo, guide, refined, per_px, 0.0)
+        return self._finished(frame, (photo, calm), guide, refined, per_px, 0.0)
 
     def _finished(
-        self, frame: Frame, photo: Image, guide: Image, small: DisparityMap, gain: float, offset: float
+        self,
+        frame: Frame,
+        photos: tuple[Image, Image],
+        guide: Image,
+        small: DisparityMap,
+        gain: float,
+        offset: float,
     ) -> LiveDepth:
+        photo, calm = photos
         inverse = np.empty(photo.shape[:2], np.float32)
         in_bands(kernels.enlarge, len(inverse), inverse.size, small.disparity_px, guide, photo, gain, offset, inverse)
         np.maximum(inverse, 0, out=inverse)
         origin: Origin = "sensor" if isinstance(frame.capture, RgbdFrame) else "stereo"
-        return LiveDepth(frame, photo, inverse, small.to_depth(origin))
+        return LiveDepth(frame, photo, calm, inverse, small.to_depth(origin))
 
 
 def _without_empty_rows(filled: Map) -> Map:

@@ -59,7 +59,7 @@ def steady(
                 doubt[y, x] = 0
             elif not np.isnan(new):
                 if abs(new - old) < ALIKE_PX:
-                    count = np.int32(min(np.int32(seen[y, x]) + 1, 250))
+                    count: Any = min(np.int32(seen[y, x]) + 1, 250)
                     share = max(np.float32(least_share), np.float32(1) / np.float32(count))
                     held[y, x] = old + (new - old) * share
                     seen[y, x] = count
@@ -73,28 +73,61 @@ def steady(
 
 
 @numba.njit(cache=True, nogil=True)
-def settle_light(first: int, last: int, picture: Any, moved: Any, mean: Any, least_share: float, seen: Any) -> None:
-    """Running mean of the picture where it stands still, the picture itself where it moves; `mean` is float32."""
-    for y in range(first, last):
-        for x in range(picture.shape[1]):
-            if moved[y, x]:
-                share = np.float32(1)
-            else:
-                share = max(np.float32(least_share), np.float32(1) / (np.float32(seen[y, x]) + np.float32(1)))
-            for c in range(picture.shape[2]):
-                mean[y, x, c] += (np.float32(picture[y, x, c]) - mean[y, x, c]) * share
+def change(first: int, last: int, picture: Any, mean: Any, still: Any, out: Any) -> None:
+    """(h, w) largest difference of the channels to the running mean, grey levels.
 
-
-@numba.njit(cache=True, nogil=True)
-def change(first: int, last: int, picture: Any, mean: Any, out: Any) -> None:
-    """(H, W) largest difference of the channels to the running mean, grey levels."""
+    A mean of n noisy frames is noisy itself; the difference is divided by sqrt(1 + 1 / n), so that noise of one sigma
+    looks the same however long a pixel has been still.
+    """
     for y in range(first, last):
         for x in range(picture.shape[1]):
             worst = np.float32(0)
             for c in range(picture.shape[2]):
                 apart = abs(np.float32(picture[y, x, c]) - mean[y, x, c])
                 worst = apart if apart > worst else worst
-            out[y, x] = worst
+            out[y, x] = worst / np.sqrt(np.float32(1) + np.float32(1) / np.float32(max(still[y, x], 1)))
+
+
+@numba.njit(cache=True, nogil=True)
+def count_still(first: int, last: int, moved: Any, still: Any) -> None:
+    """How many frames each pixel has been still, this one included: 1 where it moved just now, at most 250."""
+    for y in range(first, last):
+        for x in range(still.shape[1]):
+            if moved[y, x]:
+                still[y, x] = 1
+            elif still[y, x] < 250:
+                still[y, x] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def settle_light(first: int, last: int, picture: Any, still: Any, mean: Any, least_share: float, calm: Any) -> None:
+    """Running mean of the picture where it is still, the picture itself where it moves; `calm` is the mean in uint8.
+
+    `still` may be on a smaller grid. Equal weights at first, then the newest frame counts at least `least_share`.
+    """
+    height, width = picture.shape[:2]
+    h, w = still.shape
+    for y in range(first, last):
+        row = y * h // height
+        for x in range(width):
+            share = max(np.float32(least_share), np.float32(1) / np.float32(still[row, x * w // width]))
+            for c in range(picture.shape[2]):
+                value = mean[y, x, c] + (np.float32(picture[y, x, c]) - mean[y, x, c]) * share
+                mean[y, x, c] = value
+                calm[y, x, c] = np.uint8(value + np.float32(0.5))
+
+
+@numba.njit(cache=True, nogil=True)
+def mixed_light(
+    first: int, last: int, photo: Any, calm: Any, radius: Any, sharp_px: float, table: Any, out: Any
+) -> None:
+    """Linear light of the photo where it is in focus, and of the calm photo where it will be blurred."""
+    for y in range(first, last):
+        for x in range(radius.shape[1]):
+            blurred = abs(radius[y, x]) > sharp_px
+            for c in range(3):
+                code = calm[y, x, c] if blurred else photo[y, x, c]
+                out[y, x, c] = table[code]
 
 
 @numba.njit(cache=True, nogil=True)

@@ -10,13 +10,16 @@ from stereo_portrait.config import Settings
 from stereo_portrait.core.capture import Image
 from stereo_portrait.core.portrait import Focus, LensModel
 from stereo_portrait.export.pictures import coloured, depth_picture
+from stereo_portrait.live import kernels
 from stereo_portrait.live.controls import Wish
 from stereo_portrait.live.depth import LiveDepth
 from stereo_portrait.live.focus_puller import FocusPuller
+from stereo_portrait.rendering.bands import in_bands
 from stereo_portrait.rendering.bokeh import BokehRenderer
 from stereo_portrait.rendering.lens import WIDEST_SHARE
 from stereo_portrait.rendering.light import linear_from_srgb, srgb_from_linear
 
+SHARP_PX = 1.0  # radius up to which the frame's own light is shown, noise and all
 LEAST_MOVE_PER_M = 1e-3  # of the focus, 1/m: less would not be seen
 
 
@@ -38,6 +41,7 @@ class RenderStage:
     def __init__(self, settings: Settings) -> None:
         self._renderer = BokehRenderer(dataclasses.replace(settings["bokeh"], quality="preview"))
         self._lens: LensModel = settings["lens"].model()
+        self._table = linear_from_srgb(np.arange(256, dtype=np.uint8))
         self._max_blur_px: float | None = settings["lens"].max_blur_px
         self.puller = FocusPuller(settings["live"], settings["focus"], settings["subject"])
 
@@ -76,5 +80,8 @@ class RenderStage:
         radius = seen.inverse_per_m - np.float32(1 / focus_m)
         radius *= np.float32(per_inverse_m)
         np.clip(radius, -limit, limit, out=radius)
-        blurred = self._renderer.render(linear_from_srgb(seen.photo), radius, lens.aperture)
-        return srgb_from_linear(blurred)
+        light = np.empty(seen.photo.shape, np.float32)
+        in_bands(
+            kernels.mixed_light, len(light), light.size, seen.photo, seen.calm, radius, SHARP_PX, self._table, light
+        )
+        return srgb_from_linear(self._renderer.render(light, radius, lens.aperture))

@@ -29,12 +29,14 @@ def noise_sigma(grey: NDArray[np.uint8]) -> float:
 
 
 class Steadier:
-    """Holds the last frames' answer on the working grid; one stream, one thread."""
+    """Holds the last frames' answer on the working grid, and their mean picture; one stream, one thread."""
 
     def __init__(self, steadiness: float) -> None:
         """`steadiness` in [0, 1): the share of the old in the long run; 0 = every frame for itself."""
         self.steadiness = steadiness
-        self._mean: Map | None = None
+        self._means: list[Map] = []  # of the small picture and of the photo
+        self._still: NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
+        self._moved: Mask = np.zeros((0, 0), np.bool_)
         self._held: Map = np.zeros((0, 0), np.float32)
         self._seen: NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
         self._doubt: NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
@@ -43,49 +45,47 @@ class Steadier:
 
     def forget(self) -> None:
         """Start anew: another size, another scene."""
-        self._mean = None
+        self._means = []
 
-    def watch(self, picture: Image) -> Mask | None:
-        """(h, w) True where the picture moved since the last frames; None for the first. Call before `steadied`."""
+    def watch(self, small: Image, photo: Image) -> tuple[Image, Image]:
+        """See what moved since the last frames; returns both pictures with the noise of still parts averaged away.
+
+        `small` is the photo on the working grid. What is returned is not used again, so it may be kept.
+        """
         if self.steadiness <= 0:
-            return None
-        if self._mean is None or self._mean.shape != picture.shape:
-            self._mean = picture.astype(np.float32)
-            self._held = np.full(picture.shape[:2], np.nan, np.float32)
-            self._seen, self._doubt = (np.zeros(picture.shape[:2], np.uint8) for _ in range(2))
-            self._sigma = noise_sigma(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
-            return None
-        h, w = picture.shape[:2]
+            return small, photo
+        pictures = small, photo
+        if [m.shape for m in self._means] != [p.shape for p in pictures]:
+            self._begin(small, photo)
+            return small, photo
+        h, w = small.shape[:2]
         raw = np.empty((h, w), np.float32)
-        in_bands(kernels.change, h, h * w, picture, self._mean, raw)
+        in_bands(kernels.change, h, small.size, small, self._means[0], self._still, raw)
         self._age += 1
         if self._age % NOISE_EVERY == 0:
-            self._sigma += 0.3 * (noise_sigma(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) - self._sigma)
+            self._sigma += 0.3 * (noise_sigma(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)) - self._sigma)
         changed = cv2.blur(raw, (3, 3)) > max(LEAST_CHANGE, NOISE_FACTOR * self._sigma)
         side = 2 * REACH_PX + 1
-        moved = cv2.dilate(changed.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-        in_bands(kernels.settle_light, h, h * w * 3, picture, moved, self._mean, 1 - self.steadiness, self._seen)
-        return moved
+        self._moved = cv2.dilate(changed.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+        in_bands(kernels.count_still, h, h * w, self._moved, self._still)
+        calm = np.empty_like(small), np.empty_like(photo)
+        for picture, mean, out in zip(pictures, self._means, calm, strict=True):
+            share = 1 - self.steadiness
+            in_bands(kernels.settle_light, len(picture), picture.size, picture, self._still, mean, share, out)
+        return calm
 
-    def calm(self, picture: Image) -> Image:
-        """The picture with its noise averaged away where nothing moves; call after `watch`."""
-        return picture if self._mean is None else np.rint(self._mean).astype(np.uint8)
+    def _begin(self, small: Image, photo: Image) -> None:
+        self._means = [p.astype(np.float32) for p in (small, photo)]
+        self._held = np.full(small.shape[:2], np.nan, np.float32)
+        self._seen, self._doubt = (np.zeros(small.shape[:2], np.uint8) for _ in range(2))
+        self._still = np.ones(small.shape[:2], np.uint8)
+        self._moved = np.ones(small.shape[:2], np.bool_)
+        self._sigma = noise_sigma(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
 
-    def steadied(self, found: Map, moved: Mask | None) -> Map:
-        """(h, w) disparity after this frame's `found`, NaN where neither knows."""
+    def steadied(self, found: Map) -> Map:
+        """(h, w) disparity after this frame's `found`, NaN where neither knows; call after `watch`."""
         if self.steadiness <= 0:
             return found
-        if moved is None:
-            moved = np.ones(found.shape, np.bool_)
-        in_bands(
-            kernels.steady,
-            len(found),
-            found.size,
-            found,
-            moved,
-            self._held,
-            self._seen,
-            self._doubt,
-            1 - self.steadiness,
-        )
+        share = 1 - self.steadiness
+        in_bands(kernels.steady, len(found), found.size, found, self._moved, self._held, self._seen, self._doubt, share)
         return self._held.copy()

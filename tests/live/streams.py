@@ -76,3 +76,36 @@ def noisy(pair: StereoPair, sigma: float, seed: int) -> StereoPair:
         for v in (pair.left, pair.right)
     )
     return StereoPair(left, right, pair.name)
+
+
+WALL_PX, DISC_PX = 6.0, 20.0  # disparities of the moving scene
+
+
+def moving_disc(
+    number: int, step_px: float, contrast: float = 60.0, sigma: float = 2.0
+) -> tuple[StereoPair, np.ndarray, RectifiedRig]:
+    """320x240: a textured disc that moves right in front of a textured wall; the pair, the disc's mask, the rig."""
+    wall = _texture(0, (240, 400), contrast)
+    disc = _texture(1, (240, 400), contrast)
+    centre = 80 + number * step_px
+    y, x = np.mgrid[0:240, 0:320].astype(np.float32)
+    views = []
+    for shift in (0.0, 1.0):
+        inside = (x + shift * DISC_PX - centre) ** 2 + (y - 120) ** 2 < 45**2
+        behind = cv2.remap(wall, x + 20 + shift * WALL_PX, y, cv2.INTER_LINEAR)
+        before = cv2.remap(disc, x + 60 + shift * DISC_PX - centre + 40, y, cv2.INTER_LINEAR, borderMode=2)
+        views.append((np.where(inside[..., None], before, behind), inside))
+    rng = np.random.default_rng(number + 100)
+    left, right = (np.clip(v + rng.normal(0, sigma, v.shape), 0, 255).round().astype(np.uint8) for v, _ in views)
+    rig = RectifiedRig(320, 240, 300.0, 0.1, 159.5, 159.5, 119.5)
+    return StereoPair(left, right, "disc"), views[0][1], rig
+
+
+def _texture(seed: int, size: tuple[int, int], contrast: float) -> np.ndarray:
+    """(h, w, 3) float32: blotches of several sizes around a mean colour of its own."""
+    rng = np.random.default_rng(seed)
+    picture = np.full((*size, 3), 128.0, np.float32) + rng.uniform(-25, 25, 3).astype(np.float32)
+    for sigma in (1.0, 3.0, 8.0):
+        blotches = cv2.GaussianBlur(rng.normal(0, 1, (*size, 3)).astype(np.float32), (0, 0), sigma)
+        picture += contrast / 3 * blotches / blotches.std()
+    return picture
