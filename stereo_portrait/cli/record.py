@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stereo_portrait.cli.frame import Talk, common_options
-from stereo_portrait.core.errors import OutputError
+from stereo_portrait.core.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from stereo_portrait.config import Settings
@@ -48,6 +48,7 @@ def command(
     video:FILE.mkv?layout=side-by-side or realsense:FILE.db3.
     """
     from stereo_portrait.record import Limits, Recorder
+    from stereo_portrait.sources.source_text import without_login
 
     if codec is not None:
         talk = dataclasses.replace(talk, overrides=(*talk.overrides, f"record.codec={codec}"))
@@ -60,7 +61,9 @@ def command(
         click.echo(err=True)
     for note in stream.health.notes:
         talk.say(note)
-    report = _report(source, output, stream, done)
+    if output.suffix.lower() == ".db3":
+        _check_by_sdk(output, done)
+    report = _report(without_login(source), output, stream, done)
     if done.error is not None and done.written == 0:
         raise done.error
     talk.result(report, _sentence(report))
@@ -78,7 +81,7 @@ def _opened(source: str, output: Path, rig: str | None, settings: "Settings") ->
     from stereo_portrait.export.recording import Origin, RecordingWriter
     from stereo_portrait.geometry.rig_file import read_rig, rig_text
     from stereo_portrait.sources.open_stream import open_source
-    from stereo_portrait.sources.source_text import parse_source
+    from stereo_portrait.sources.source_text import parse_source, without_login
 
     known = None if rig is None else read_rig(rig)
     by_sdk = output.suffix.lower() == ".db3"
@@ -100,7 +103,9 @@ def _opened(source: str, output: Path, rig: str | None, settings: "Settings") ->
     unit_m = getattr(stream, "depth_unit_m", None)
     text = None if rig_now is None else rig_text(rig_now, "rig")[0]
     try:
-        writer = RecordingWriter(output, Origin(source, stream.rate_hz, text, camera, unit_m), settings["record"])
+        writer = RecordingWriter(
+            output, Origin(without_login(source), stream.rate_hz, text, camera, unit_m), settings["record"]
+        )
     except OutputError:
         stream.close()
         raise
@@ -115,6 +120,23 @@ class _BySdk:
 
     def close(self) -> None:
         return
+
+
+def _check_by_sdk(output: Path, done: "Progress") -> None:
+    """Is in the file what came? The SDK does not say when a disk is full."""
+    import gc
+
+    from stereo_portrait.sources.realsense_file import look_into
+
+    gc.collect()  # the SDK closes its file with the last reference
+    try:
+        kept = min(look_into(output).pictures.values(), default=0)
+    except InputError as error:
+        done.error = done.error or OutputError(f"the SDK did not write it well: {error}")
+        kept = 0
+    if kept < done.written:
+        done.error = done.error or OutputError(f"{output} holds {kept} of {done.written} frames; is the disk full?")
+        done.written = kept
 
 
 def _show(progress: "Progress") -> None:

@@ -36,7 +36,8 @@ class Ffv1Writer:
             self._container: Any = av.open(str(path), "w", format="matroska", options=options)
         except OSError as error:
             raise explained(error, path) from error
-        codec = {"level": "3", "slicecrc": "1", "slices": str(SLICES), "coder": "1", "context": "0"}
+        coder = "1" if deep else "0"  # Golomb-Rice: half the time of the range coder, 1 % larger, but for 8 bits only
+        codec = {"level": "3", "slicecrc": "1", "slices": str(SLICES), "coder": coder, "context": "0"}
         rate = Fraction(rate_hz).limit_denominator(1000)
         self._stream: Any = self._container.add_stream("ffv1", rate=rate, options=codec)
         self._stream.width, self._stream.height = size_px

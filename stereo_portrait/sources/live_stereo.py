@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from statistics import median
 
 from stereo_portrait.core.capture import Image, StereoPair
 from stereo_portrait.core.errors import DeviceError
@@ -13,7 +15,8 @@ from stereo_portrait.sources.recorded import Layout
 from stereo_portrait.sources.stream_settings import StreamSettings
 from stereo_portrait.sources.timed_pairs import Pairer, Picture, measure_skew, split_views
 
-USUAL_RATE_HZ = 30.0
+SLOWEST_HZ = 5.0  # assumed until the rate is known
+SEEN = 30  # intervals over which the rate is measured
 WAITING = 4  # pictures a side that may wait: bounds the delay of what is shown when the reader of the stream is slow
 
 
@@ -32,9 +35,9 @@ class LiveStereo:
         self.rate_hz: float | None = min(rates) if rates else None
         self.health = SourceHealth()
         self._arrived = threading.Condition()
-        interval_s = 1 / (max(rates) if rates else USUAL_RATE_HZ)
-        longest_s = 1 / (self.rate_hz or USUAL_RATE_HZ)
-        self._pairer = Pairer(interval_s, longest_s * settings.max_skew_frames, self.health, WAITING)
+        self._intervals = [_Interval(v.rate_hz) for v in views]
+        self._pairer = Pairer(0, 0, self.health, WAITING)
+        self._set_gaps()
         self._readers = [LiveReader(v, self.health, self._taker(side)) for side, v in enumerate(views)]
         self._last_s = [0.0 for _ in views]
         self._size_px: tuple[int, ...] | None = None
@@ -44,10 +47,20 @@ class LiveStereo:
         def take(picture: Picture) -> None:
             with self._arrived:
                 self._last_s[side] = time.monotonic()
+                self._intervals[side].see(picture.time_s)
+                self._set_gaps()
                 self._pairer.offer(side, picture)
                 self._arrived.notify()
 
         return take
+
+    def _set_gaps(self) -> None:
+        """Rates are measured: what devices say is often wrong in the dark, and network streams say nothing."""
+        intervals_s = [i.seconds for i in self._intervals]
+        self._pairer.half_s = min(intervals_s) / 2
+        self._pairer.max_gap_s = max(intervals_s) * self.settings.max_skew_frames
+        if all(i.measured for i in self._intervals):
+            self.rate_hz = 1 / max(intervals_s)
 
     def __iter__(self) -> Iterator[Frame]:
         if not self._started:
@@ -111,8 +124,8 @@ class LiveStereo:
             was, now = (f"{s[1]}x{s[0]}" for s in (self._size_px, left.shape))
             self._damaged(f"pictures of another size are left out ({now} instead of {was})")
             return None
-        interval_s = None if self.rate_hz is None else 1 / self.rate_hz
-        skew_ms = measure_skew((views[0], views[1]), interval_s, self.health) if len(views) == 2 else None
+        longest_s = max(i.seconds for i in self._intervals) if all(i.measured for i in self._intervals) else None
+        skew_ms = measure_skew((views[0], views[1]), longest_s, self.health) if len(views) == 2 else None
         pair = StereoPair(left, right, f"frame {number}", captured_at=time.time())
         return Frame(number, pair, time.monotonic(), views[0].time_s * 1000, skew_ms)
 
@@ -140,3 +153,20 @@ class LiveStereo:
                 reader.stop()
             else:
                 view.close()
+
+
+class _Interval:
+    """Time between two pictures of a view: as stated at first, then the median of what is seen."""
+
+    def __init__(self, stated_hz: float | None) -> None:
+        self.seconds = 1 / (stated_hz or SLOWEST_HZ)
+        self.measured = False
+        self._last_s: float | None = None
+        self._seen_s: deque[float] = deque(maxlen=SEEN)
+
+    def see(self, time_s: float) -> None:
+        if self._last_s is not None and time_s > self._last_s:
+            self._seen_s.append(time_s - self._last_s)
+            if len(self._seen_s) >= 5:
+                self.seconds, self.measured = median(self._seen_s), True
+        self._last_s = time_s

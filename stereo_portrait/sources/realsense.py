@@ -222,6 +222,7 @@ class RealSenseCamera(RealSenseStream):
         _enable(rs, config, settings, live=True)
         if record_to is not None:
             config.enable_record_to_file(str(record_to))
+        self.record_to = record_to
         super().__init__("RealSense", config, settings, streams)
 
     def _explained(self, error: RuntimeError) -> DeviceError | InputError:
@@ -292,6 +293,8 @@ class RealSenseCamera(RealSenseStream):
                     stalled = True
                     self.health.stalls += 1
                     self.health.note(f"{self.name} gave no frames for more than {self.streams.stall_s:g} s")
+                if silent_s > self.streams.reconnect_s and self.record_to is not None:  # anew would begin the file anew
+                    raise DeviceError(f"{self.name} gave no frames for {silent_s:.0f} s; the recording ends here")
                 if silent_s > self.streams.reconnect_s and pipeline is not None:
                     _stop(pipeline)
                     pipeline = None

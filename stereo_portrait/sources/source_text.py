@@ -30,6 +30,11 @@ def is_source(text: str) -> bool:
     return text == "realsense" or bool(re.match(r"(realsense|uvc|video|folder):|https?://", text))
 
 
+def without_login(text: str) -> str:
+    """A SOURCE as it may be written down: without the user and password of an address."""
+    return re.sub(r"(https?://)[^/@,]*@", r"\1", text)
+
+
 def parse_source(text: str) -> SourceText:
     """Take a SOURCE apart; whether its parts exist is for those who open them.
 
@@ -50,8 +55,8 @@ def parse_source(text: str) -> SourceText:
         where, query = rest, ""
     layout = _layout(query) if mark else None
     targets = (where,) if layout else _halves(where) if kind == "video" else tuple(where.split(","))
-    if kind == "video" and layout is None and len(targets) == 1 and _is_http(targets[0]):
-        raise InputError(f"'{text}' holds one stream; add ?layout=side-by-side or a second one")
+    if any(re.match(r"https?://", target) for target in targets):
+        raise InputError(f"a network stream is named without '{kind}:', {rest}")
     if len(targets) != (1 if layout else 2) or not all(targets):
         raise InputError(f"'{text}' needs two parts, {kind}:LEFT,RIGHT, or one with ?layout=side-by-side")
     if kind == "video":
@@ -62,10 +67,6 @@ def parse_source(text: str) -> SourceText:
     if len(set(targets)) != len(targets):
         raise InputError(f"'{text}' names one camera twice; for both views in one picture add ?layout=side-by-side")
     return SourceText("uvc", targets, layout)
-
-
-def _is_http(text: str) -> bool:
-    return bool(re.match(r"https?://", text))
 
 
 def _layout(query: str) -> Layout:

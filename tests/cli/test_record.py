@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from stereo_portrait.cli.record import _check_by_sdk
 from stereo_portrait.export.recording_format import read_table
+from stereo_portrait.record import Progress
 from stereo_portrait.sources.open_stream import open_source
 from tests.sources.mjpeg_server import noise_for_ever, serving
 from tests.sources.software_realsense import record as record_realsense
@@ -52,6 +54,15 @@ def test_a_realsense_recording_becomes_lossless_video(tmp_path: Path, cli: Calla
     assert copy.camera.fx_px == source.camera.fx_px
     refused = cli("record", f"realsense:{path}", "-o", tmp_path / "b.db3")
     assert (refused.code, "only a RealSense camera" in refused.err) == (2, True)
+
+
+def test_what_the_sdk_wrote_is_counted_afterwards(tmp_path: Path) -> None:
+    path = record_realsense(tmp_path / "a.db3", [square(i) for i in range(8)])
+    whole, short = Progress(written=8), Progress(written=20)
+    _check_by_sdk(path, whole)
+    _check_by_sdk(path, short)
+    assert whole.error is None
+    assert (short.written, "holds 8 of 20 frames" in str(short.error)) == (8, True)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,35 @@ def test_a_stall_of_a_second_is_counted_and_survived() -> None:
     assert source.health.reconnects == 0
 
 
+def test_one_of_two_streams_that_stalls_does_not_put_them_out_of_step() -> None:
+    with (
+        serving(lambda _: steady(range(60))) as left,
+        serving(lambda _: [*steady(range(6)), 0.9, *steady(range(36, 60))]) as right,
+    ):
+        source = open_source(f"{left},{right}", streams=QUICK)
+        frames = list(itertools.islice(source, 22))
+        source.close()
+    assert source.health.stalls == 1
+    assert source.health.dropped >= 15
+    for frame in frames:
+        a, b = (number_of(v) for v in views(frame))
+        assert abs(a - b) <= 4
+
+
+def test_slow_network_streams_are_paired_by_their_measured_rate() -> None:
+    """10 a second, half a frame apart: farther than a frame of a faster camera."""
+    with (
+        serving(lambda _: steady(range(20), 0.1)) as left,
+        serving(lambda _: [0.045, *steady(range(20), 0.1)]) as right,
+    ):
+        source = open_source(f"{left},{right}", streams=QUICK)
+        frames = list(itertools.islice(source, 12))
+        assert source.rate_hz == pytest.approx(10, rel=0.15)
+        source.close()
+    assert len(frames) == 12
+    assert source.health.dropped <= 2
+
+
 def test_a_stream_that_dies_and_comes_back_is_opened_again() -> None:
     def plan(connection: int) -> list[Action]:
         return [] if connection == 1 else [*steady(range(4)), 0.1]

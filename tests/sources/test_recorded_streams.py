@@ -12,7 +12,7 @@ from stereo_portrait.core.capture import RgbdFrame, StereoPair
 from stereo_portrait.core.errors import InputError
 from stereo_portrait.core.stream import Frame
 from stereo_portrait.sources.open_stream import open_source
-from stereo_portrait.sources.source_text import parse_source
+from stereo_portrait.sources.source_text import parse_source, without_login
 from tests.sources.videos import picture, write_video
 
 
@@ -158,6 +158,7 @@ def test_a_folder_of_photos_with_depth_gives_metres(tmp_path: Path) -> None:
         ("video:/no/l.mp4,/no/r.mp4", "no video"),
         ("video:a.mp4", "two parts"),
         ("video:a.mp4?layout=diagonal", "layout="),
+        ("video:http://h/a,http://h/b", "without 'video:'"),
         ("uvc:0", "two parts"),
         ("uvc:a,b", "by its number"),
         ("uvc:1,1", "twice"),
@@ -185,3 +186,7 @@ def test_what_is_no_video_is_named(tmp_path: Path) -> None:
     small, large = (write_video(tmp_path / f"{w}.mkv", [picture(0, w, 16)]) for w in (16, 32))
     with pytest.raises(InputError, match="differ in size"):
         open_source(f"video:{small},{large}")
+
+
+def test_a_password_in_an_address_is_not_written_down() -> None:
+    assert without_login("http://me:secret@h/s,https://you:x@k/t") == "http://h/s,https://k/t"
