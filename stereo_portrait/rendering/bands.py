@@ -37,6 +37,15 @@ def in_bands(kernel: Callable[..., None], rows: int, work: int, *arguments: Any)
         future.result()
 
 
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What the calls return; they run beside each other where there are threads, and must release the GIL to gain."""
+    count = threads()
+    if count == 1:
+        return [call() for call in calls]
+    futures = [_pool(count).submit(call) for call in calls]
+    return [future.result() for future in futures]
+
+
 @cache
 def _pool(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, thread_name_prefix="lens-blur")

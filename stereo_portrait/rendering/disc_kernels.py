@@ -170,7 +170,7 @@ def lay_under(  # type: ignore[no-untyped-def]
             shift = 0
             if level > 0:
                 shift = max(1, level - 1) if most - least < np.float32(0.35) * least else 1
-            elif least >= 2:
+            elif least >= 2.5:
                 shift = 1
             if least > 2 * spacing:
                 while 1 << shift < spacing:

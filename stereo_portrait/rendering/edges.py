@@ -67,21 +67,22 @@ def divide(linear: Map, radius: Map, most_layers: int, soft_edges: bool, snap_ed
     roots, trust = np.empty((*radius.shape, 4), np.float32), np.empty_like(radius)
     jump = np.float32(LEAST_JUMP_PX)
     in_bands(kernels.trusted_roots, len(radius), 4 * radius.size, linear, radius, around, jump, roots, trust)
-    places = np.flatnonzero(band)
-    values = np.empty((len(places), 9), np.float32)
-    near_index, far_index, mixed = (np.empty(len(places), np.uint8) for _ in range(3))
+    quads = np.flatnonzero(cv2.dilate(band, np.ones((2, 2), np.uint8), anchor=(0, 0))[::2, ::2])
+    count = 4 * len(quads)
+    values = np.empty((count, 9), np.float32)
+    near_index, far_index, mixed = (np.empty(count, np.uint8) for _ in range(3))
     moved = radius.copy()
     in_bands(
         kernels.cover,
-        len(places),
-        85 * len(places),
+        len(quads),
+        85 * count,
         linear,
         radius,
         high,
         low,
         roots,
         trust,
-        places,
+        quads,
         cuts.at,
         jump,
         kernels.PRIORS,
@@ -92,7 +93,10 @@ def divide(linear: Map, radius: Map, most_layers: int, soft_edges: bool, snap_ed
         moved,
     )
     shared = np.flatnonzero(mixed)
-    return moved, cuts, Mixed(places[shared], values[shared], near_index[shared], far_index[shared])
+    quad = quads[shared // 4]
+    across = (radius.shape[1] + 1) // 2
+    places = (quad // across * 2 + shared % 4 // 2) * radius.shape[1] + quad % across * 2 + shared % 2
+    return moved, cuts, Mixed(places, values[shared], near_index[shared], far_index[shared])
 
 
 def _square(reach: int) -> NDArray[np.uint8]:

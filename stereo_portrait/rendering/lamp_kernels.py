@@ -9,6 +9,17 @@ BAND_PX = 8
 
 
 @compiled
+def rows_with_lamps(first, last, linear, radius, above, least_radius, found):  # type: ignore[no-untyped-def]
+    """Whether a row has a pixel that is brighter than `above` and not sharp."""
+    for y in range(first, last):
+        lit = False
+        for x in range(radius.shape[1]):
+            peak = max(max(linear[y, x, 0], linear[y, x, 1]), linear[y, x, 2])
+            lit |= (peak > above) & (abs(radius[y, x]) >= least_radius)
+        found[y] = lit
+
+
+@compiled
 def lamp_density(dx, dy, size, outline, is_round, scales, weights):  # type: ignore[no-untyped-def]
     """How bright a lamp's disc of radius `size` is at (dx, dy) from its centre; its rim is one pixel wide."""
     distance = np.sqrt(dx * dx + dy * dy)

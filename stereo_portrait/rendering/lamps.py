@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stereo_portrait.rendering.aperture_shape import ApertureShape
 from stereo_portrait.rendering.bands import in_bands
 from stereo_portrait.rendering.filling import fill
-from stereo_portrait.rendering.lamp_kernels import BAND_PX, draw_lamps
+from stereo_portrait.rendering.lamp_kernels import BAND_PX, draw_lamps, rows_with_lamps
 
 Map = NDArray[np.float32]
 LAMP_ABOVE = 1.2  # linear light, 1.0 = white
@@ -40,10 +40,13 @@ class Lamps:
 
 def take_lamps(linear: Map, radius: Map) -> tuple[Map, Taken]:
     """The picture with lamps replaced by their surroundings, and what was taken out, pixel by pixel."""
+    found = np.zeros(len(linear), np.uint8)
+    limits = np.float32(LAMP_ABOVE), np.float32(LEAST_RADIUS_PX)
+    in_bands(rows_with_lamps, len(linear), linear.size, linear, radius, *limits, found)
+    if not found.any():
+        return linear, Taken(np.zeros(0, np.int64), np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
     peak = np.maximum(np.maximum(linear[..., 0], linear[..., 1]), linear[..., 2])
     core = (peak > LAMP_ABOVE) & (np.abs(radius) >= LEAST_RADIUS_PX)
-    if not core.any():
-        return linear, Taken(np.zeros(0, np.int64), np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
     high = cv2.dilate(np.where(core, radius, np.float32(-1e6)), _square(1))
     low = cv2.erode(np.where(core, radius, np.float32(1e6)), _square(1))
     lamp = (radius <= high + SAME_DEPTH_PX) & (radius >= low - SAME_DEPTH_PX)

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.rendering.bands import at_once
+
 Map = NDArray[np.float32]
 LEAST_JUMP_PX = 1.0  # smaller jumps of the blur radius are not worth a layer
 BINS = 512
@@ -41,7 +43,8 @@ class Cuts:
 def window_range(radius: Map, reach: int) -> tuple[Map, Map]:
     """Largest and smallest value in a square window."""
     square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    return cv2.dilate(radius, square), cv2.erode(radius, square)
+    largest, smallest = at_once(lambda: cv2.dilate(radius, square), lambda: cv2.erode(radius, square))
+    return largest, smallest
 
 
 def choose_cuts(near: Map, far: Map, most: int) -> Cuts:
@@ -65,10 +68,9 @@ def choose_cuts(near: Map, far: Map, most: int) -> Cuts:
     worth = np.minimum(jump, 8.0).astype(np.float64)
     total, cuts = worth.sum(), []
     for _ in range(most - 1):
-        gain = np.zeros(BINS + 1)
-        np.add.at(gain, np.minimum(first, BINS), worth)
-        np.add.at(gain, np.minimum(last + 1, BINS), -worth)
-        gain = np.cumsum(gain)[:BINS]
+        starts = np.bincount(np.minimum(first, BINS), worth, BINS + 1)
+        ends = np.bincount(np.minimum(last + 1, BINS), worth, BINS + 1)
+        gain = np.cumsum(starts - ends)[:BINS]
         best = int(gain.argmax())
         if gain[best] < SMALLEST_GAIN * total:
             break
