@@ -9,7 +9,6 @@ or two views that do not agree on enough of the picture. docs/fallback.md derive
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,16 +18,15 @@ from stereo_portrait.core.errors import ConfigError
 from stereo_portrait.core.portrait import DepthDecision
 from stereo_portrait.fallback.measures import (
     before_background,
-    clipped_share,
     consistent_share,
     disparity_sigma,
     searched_overlap,
-    tone_span,
     untrusted_regions,
 )
+from stereo_portrait.fallback.subject_region import pinned_pixels, subject_region
+from stereo_portrait.fallback.usable_pair import what_ruins
 
 FloatMap = NDArray[np.float32]
-CREDIBLE = 0.5  # rank correlation
 MatchAgain = Callable[[float, float], DisparityMap]
 
 
@@ -113,7 +111,11 @@ class ParallaxJudge:
         radius in pixels for each pixel of disparity, for the lens that is asked.
         """
         case = _Case()
-        if self._unusable(pair, case):
+        s = self.settings
+        ruined, numbers = what_ruins(pair, s.row_error_limit_px, s.clipped_limit, s.least_tones)
+        case.numbers |= numbers
+        if ruined:
+            case.reasons.append(ruined)
             return self._nothing(measured, case)
         measured, searched_px = self._second_look(measured, pair, searched_px, match_again, case)
         overlap = searched_overlap(measured)
@@ -127,42 +129,10 @@ class ParallaxJudge:
                 f"{self.settings.least_coverage:.0%} is needed); something moved, or the pictures are no pair"
             )
             return self._nothing(measured, case)
-        region = _subject_region(subject, relative, measured, overlap)
+        region = subject_region(subject, relative, measured, overlap)
         if self._too_far(measured, overlap, region, relative, blur_per_px, case):
             return self._nothing(measured, case)
         return self._by_region(measured, overlap, region, searched_px, case)
-
-    def _unusable(self, pair: RectifiedPair, case: _Case) -> bool:
-        s = self.settings
-        limit_px = s.row_error_limit_px * max(1.0, pair.rig.width_px / 1500)
-        if pair.row_error_px is not None:
-            case.numbers["row_error_px"] = pair.row_error_px
-            if pair.row_error_px > limit_px:
-                case.reasons.append(
-                    f"unreliable: rows disagree by {pair.row_error_px:.2f} px (limit {limit_px:.2g}); the rig has "
-                    "moved since it was calibrated"
-                )
-                return True
-        clipped = [clipped_share(view) for view in (pair.left, pair.right)]
-        tones = [tone_span(view) for view in (pair.left, pair.right)]
-        for side, share, span in zip(("left", "right"), clipped, tones, strict=True):
-            case.numbers[f"clipped_{side}"] = share
-            case.numbers[f"tones_{side}"] = span
-        if abs(clipped[0] - clipped[1]) > s.clipped_limit:
-            worse = "left" if clipped[0] > clipped[1] else "right"
-            case.reasons.append(
-                f"unreliable: {max(clipped):.0%} of the {worse} view is pure black or white, but {min(clipped):.0%} of "
-                "the other; its exposure is ruined"
-            )
-            return True
-        if min(tones) < s.least_tones <= max(tones) / 3:
-            worse = "left" if tones[0] < tones[1] else "right"
-            case.reasons.append(
-                f"unreliable: the {worse} view spans {min(tones):.0f} grey levels, the other {max(tones):.0f}; its "
-                "exposure is ruined"
-            )
-            return True
-        return False
 
     def _second_look(
         self,
@@ -177,7 +147,7 @@ class ParallaxJudge:
         The second answer is kept only if it explains more: fewer pinned pixels, or a third less of distrusted regions.
         """
         s = self.settings
-        pinned = _pinned(measured, searched_px)
+        pinned = pinned_pixels(measured, searched_px)
         piled = float(pinned.mean())
         lost = float(untrusted_regions(measured, searched_overlap(measured), pinned).mean())
         case.numbers |= {"pinned_share": piled, "untrusted_share": lost}
@@ -195,7 +165,7 @@ class ParallaxJudge:
         while reach < widest and (reach == high or still > s.pinned_limit):
             reach = min(widest, reach + max(high - low, 64.0))
             found = match_again(low, reach)
-            pinned = _pinned(found, (low, reach))
+            pinned = pinned_pixels(found, (low, reach))
             still = float(pinned.mean())
         left = float(untrusted_regions(found, searched_overlap(found), pinned).mean())
         case.numbers |= {"retried_to_px": reach, "retried_pinned_share": still, "retried_untrusted_share": left}
@@ -272,7 +242,7 @@ class ParallaxJudge:
         case: _Case,
     ) -> Judgement:
         s = self.settings
-        pinned = _pinned(measured, searched_px)
+        pinned = pinned_pixels(measured, searched_px)
         distrusted = untrusted_regions(measured, overlap, pinned)
         near_end = float(pinned.mean()) > s.pinned_limit
         share = float(distrusted.mean())
@@ -306,36 +276,3 @@ class ParallaxJudge:
         case.reasons.append("depth comes from the photo alone: right in order, without metres")
         everywhere = np.ones(measured.disparity_px.shape, np.bool_)
         return Judgement(DepthDecision("monocular", tuple(case.reasons), case.numbers), measured, everywhere)
-
-
-def _pinned(measured: DisparityMap, searched_px: tuple[float, float] | None) -> Mask:
-    """(H, W) True within the two nearest levels of the search: what lies beyond piles up there."""
-    if searched_px is None:
-        return np.zeros(measured.disparity_px.shape, np.bool_)
-    pinned: Mask = measured.measured & (measured.disparity_px >= searched_px[1] - 2.0)
-    return pinned
-
-
-def _subject_region(
-    subject: FloatMap | None, relative: FloatMap | None, measured: DisparityMap, overlap: Mask
-) -> Mask | None:
-    """The subject's mask if it is one; else the nearest quarter by the photo's own order, if that order is credible.
-
-    Credible: its rank correlation with the measured disparity of the other three quarters is at least 0.5.
-    """
-    if subject is not None:
-        region: Mask = subject > 0.5
-        if 0.01 < region.mean() < 0.8:
-            return region
-    if relative is None:
-        return None
-    near: Mask = relative > np.percentile(relative, 75)
-    rest = measured.measured & overlap & ~near
-    seen, known = relative[rest][::17], measured.disparity_px[rest][::17]
-    if seen.size < 100 or np.ptp(seen) == 0 or np.ptp(known) < 1.0:
-        return None
-    from scipy.stats import spearmanr  # slow to import, and seldom needed
-
-    if not spearmanr(seen, known).statistic >= CREDIBLE:
-        return None
-    return cv2.morphologyEx(near.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0

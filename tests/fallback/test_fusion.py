@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stereo_portrait.fallback.continuation import continued
 
 from stereo_portrait.core.depth import DisparityMap, Flaw
 from stereo_portrait.core.errors import ConfigError
-from stereo_portrait.fallback.fusion import Fusion, FusionSettings, continued
+from stereo_portrait.fallback.fusion import Fusion, FusionSettings
 from stereo_portrait.sources.synthetic import rig_of
 
 HEIGHT, WIDTH = 120, 180
