@@ -20,6 +20,7 @@ from stereo_portrait.fallback.ways_to_fill import Locality, best_filling
 
 FloatMap = NDArray[np.float32]
 BEYOND_PULL = 0.02  # strong: the border of a subject that was cut off is background, its values must not travel far
+BEYOND_REACH = 0.3  # of the searched range: how far past its end a subject may stand; 0.1 to 0.3 measure alike
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class Fusion:
         high = max(float(high), beyond_px)
         reach = high - low
         joined = np.clip(joined, low - 0.5 * reach, high + 2.0 * reach)
+        if beyond is not None:
+            joined = pressed(joined, beyond_px, BEYOND_REACH * (beyond_px - float(low)))
         disparity = np.where(target, joined, measured.disparity_px).astype(np.float32)
         trust = np.full(target.shape, s.confidence * fit.inliers, np.float32)
         if trust_relative is not None:
@@ -106,3 +109,15 @@ class Fusion:
         confidence = np.where(target, trust, measured.confidence).astype(np.float32)
         flaws = np.where(target, measured.flaws | np.uint8(Flaw.FILLED), measured.flaws).astype(np.uint8)
         return replace(measured, disparity_px=disparity, confidence=confidence, flaws=flaws), fit
+
+
+def pressed(disparity_px: FloatMap, end_px: float, reach_px: float) -> FloatMap:
+    """What lies above `end_px` pressed into the `reach_px` above it, in order: slope 1 at the end, flat at the top.
+
+    The line that carries the photo's order past the end of the search is anchored far away from there, so its error
+    grows with every pixel; most subjects that leave a search leave it by little.
+    """
+    if reach_px <= 0:
+        return disparity_px
+    past = np.maximum(disparity_px - np.float32(end_px), 0)
+    return np.where(past > 0, end_px + reach_px * np.tanh(past / reach_px), disparity_px).astype(np.float32)

@@ -18,7 +18,8 @@ from stereo_portrait.fallback.line_fit import Fit
 FloatMap = NDArray[np.float32]
 TEST_LONG_PX = 128  # where the ways of filling are tried out
 TEST_SHIFTS = ((0.31, 0.0), (-0.31, 0.0), (0.0, 0.31), (0.0, -0.31), (0.4, 0.4), (-0.4, 0.4))  # of width and height
-BACKGROUND_MUST_BEAT = 1.0  # of the best other error: repeating the background knows nothing about what is hidden
+CLEARLY = 0.6  # of the best other way's error
+MAJORITY = 0.5  # of the hidden copies
 GLOBAL = 0  # place of the plain fit among the ways
 
 
@@ -47,13 +48,21 @@ def best_filling(
         ways = _ways(small[0], small[1], rest, known, ~known, fit, how)
         truth = small[1][hidden]
         errors.append([float(np.abs(way[hidden] - truth).mean()) for way in ways])
-    best = GLOBAL
-    if errors:
-        mean = np.mean(errors, axis=0)
-        mean[-1] /= BACKGROUND_MUST_BEAT
-        best = int(mean.argmin())
+    best = _least(np.array(errors)) if errors else GLOBAL
     known = np.isfinite(disparity_px) & ~target
     return _ways(relative, disparity_px, weight, known, target, fit, how, best)[0]
+
+
+def _least(errors: NDArray[np.float64]) -> int:
+    """The way to take, from (copies, ways) errors whose last way is the background of the row.
+
+    The other ways err alike wherever they are tried. The background errs by nothing where it continues across the
+    hole and by the whole relief where it does not, so that one copy could decide its mean: it is taken where it is
+    clearly better in most copies.
+    """
+    best = int(errors[:, :-1].mean(axis=0).argmin())
+    votes = float((errors[:, -1] < CLEARLY * errors[:, best]).mean())
+    return errors.shape[1] - 1 if votes >= MAJORITY else best
 
 
 def _ways(

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stereo_portrait.fallback.continuation import continued
 
 from stereo_portrait.core.depth import DisparityMap, Flaw
 from stereo_portrait.core.errors import ConfigError
-from stereo_portrait.fallback.fusion import Fusion, FusionSettings
+from stereo_portrait.fallback.continuation import continued
+from stereo_portrait.fallback.fusion import Fusion, FusionSettings, pressed
+from stereo_portrait.fallback.ways_to_fill import _least
 from stereo_portrait.sources.synthetic import rig_of
 
 HEIGHT, WIDTH = 120, 180
@@ -112,3 +113,24 @@ def test_the_continuation_takes_the_border_s_values() -> None:
 def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"fusion\.pull"):
         FusionSettings(pull=-1)
+
+
+def test_one_bad_copy_does_not_keep_the_background_from_being_repeated() -> None:
+    usual, background = [5.0, 6.0], [1.0, 1.0, 1.2, 23.0]
+    errors = np.array([[*usual, b] for b in background])
+    assert _least(errors) == 2
+
+
+def test_the_background_is_not_repeated_for_one_good_copy() -> None:
+    usual, background = [5.0, 6.0], [0.1, 4.8, 4.8, 4.8]
+    errors = np.array([[*usual, b] for b in background])
+    assert _least(errors) == 0
+
+
+def test_what_lies_past_the_search_keeps_its_order_and_stays_in_reach() -> None:
+    given = np.linspace(0, 300, 400, dtype=np.float32)[None]
+    found = pressed(given, 50.0, 15.0)
+    assert np.array_equal(found[given <= 50], given[given <= 50])
+    assert (np.diff(found[0]) >= 0).all()
+    assert found.max() <= 65
+    assert np.diff(found[given > 50])[0] == pytest.approx(np.diff(given[0])[0], rel=0.02)
