@@ -73,12 +73,22 @@ def test_a_jpeg_that_was_cut_off_or_marked_is_not_shown() -> None:
     assert decode_jpeg(whole) is not None
     assert decode_jpeg(whole[:-30]) is None
     assert decode_jpeg(b"") is None
-    rng = np.random.default_rng(0)
-    for _ in range(200):  # never an exception, whatever the bytes
+    picture = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (240, 320, 3), np.uint8), (0, 0), 3)
+    whole = bytes(cv2.imencode(".jpg", picture)[1])
+    rng, noticed = np.random.default_rng(0), 0
+    for _ in range(100):
         damaged = bytearray(whole)
-        for at in rng.integers(2, len(whole) - 2, 8):
-            damaged[at] = rng.integers(256)
-        decode_jpeg(bytes(damaged))
+        at = int(rng.integers(650, len(whole) - 410))
+        damaged[at : at + 400] = rng.bytes(400)
+        noticed += decode_jpeg(bytes(damaged)) is None
+    assert noticed >= 95
+
+
+def test_a_jpeg_that_claims_a_gigantic_picture_is_refused_before_it_is_decoded() -> None:
+    bomb = bytearray(jpeg(1))
+    at = bomb.find(b"\xff\xc0")
+    bomb[at + 5 : at + 9] = b"\xff\xff\xff\xff"
+    assert decode_jpeg(bytes(bomb)) is None
 
 
 def test_a_stall_of_a_second_is_counted_and_survived() -> None:
