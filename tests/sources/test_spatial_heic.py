@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stereo_portrait.core.errors import RigError
+from stereo_portrait.core.errors import InputError, RigError
 from stereo_portrait.sources.heif_boxes import item_properties
+from stereo_portrait.sources.image_file import ImageSettings
 from stereo_portrait.sources.spatial_heic import EXTRINSIC_KINDS, _baseline_m, read_spatial_views
 
 
@@ -69,3 +70,21 @@ def test_a_spatial_photo_states_its_cameras(sample_data: Path) -> None:
 
 def test_a_photo_with_one_view_has_no_spatial_views(sample_data: Path) -> None:
     assert read_spatial_views(sample_data / "phone_depth" / "pillow_heif" / "pug.heic") is None
+
+
+def test_views_over_the_pixel_limit_are_refused_before_they_are_decoded(sample_data: Path) -> None:
+    photo = sample_data / "phone_depth" / "pillow_heif" / "spatial_photo.heic"
+    with pytest.raises(InputError, match="max_megapixels"):
+        read_spatial_views(photo, ImageSettings(max_megapixels=1))
+
+
+def test_a_truncated_spatial_photo_is_refused_or_has_no_views(sample_data: Path, tmp_path: Path) -> None:
+    data = (sample_data / "phone_depth" / "pillow_heif" / "spatial_photo.heic").read_bytes()
+    for keep in (10, 100, 3000, 4400):
+        (tmp_path / "cut.heic").write_bytes(data[:keep])
+        try:
+            views = read_spatial_views(tmp_path / "cut.heic")
+        except InputError as error:
+            assert "cut.heic" in str(error)
+        else:
+            assert views is None or views.rig is None or views.rig.baseline_m > 0
