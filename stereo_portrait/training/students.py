@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stereo_portrait.training.depthwise import Depthwise
+
 # (expansion, output channels, kernel, stride) of EfficientNet-Lite0's blocks that we keep
 BLOCKS = (
     (1, 16, 3, 1),
@@ -36,7 +38,7 @@ class InvertedResidual(nn.Module):
         super().__init__()
         middle = inputs * expansion
         self.expand = nn.Conv2d(inputs, middle, 1) if expansion > 1 else None
-        self.depthwise = nn.Conv2d(middle, middle, kernel, stride, kernel // 2, groups=middle)
+        self.depthwise = Depthwise(middle, kernel, stride)
         self.project = nn.Conv2d(middle, outputs, 1)
         self.adds = stride == 1 and inputs == outputs
 
@@ -92,7 +94,7 @@ class Separable(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 5, stride: int = 1) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(inputs, inputs, kernel, stride, kernel // 2, groups=inputs)
+        self.depthwise = Depthwise(inputs, kernel, stride)
         self.pointwise = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
