@@ -11,11 +11,15 @@ from stereo_portrait.core.errors import InputError
 if TYPE_CHECKING:
     from stereo_portrait.core.stream import FrameSource
     from stereo_portrait.live.depth import RigFor
+    from stereo_portrait.live.runner import LiveRunner
+    from stereo_portrait.live.screen import Screen
 
 
 @click.command()
 @click.argument("source")
 @click.option("--rig", help="Rig file, as for portrait; not needed where the source knows its own or measures depth.")
+@click.option("--http", "port", type=click.IntRange(0, 65535), help="Show it in the browser on this port; 0 = any.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="With --http: address to serve on.")
 @click.option("--headless", is_flag=True, help="Show nothing: for measuring.")
 @click.option("--seconds", type=click.FloatRange(0.1, 1e6), help="Stop after so long.")
 @click.option("--focus", help="auto, face, subject, X,Y in shares of the picture (0.5,0.4), or metres such as 1.8m.")
@@ -32,7 +36,6 @@ def command(talk: Talk, source: str, **options: Any) -> None:
     """
     from stereo_portrait.live.controls import Controls
     from stereo_portrait.live.runner import LiveRunner
-    from stereo_portrait.live.screen import Nowhere
     from stereo_portrait.sources.open_stream import open_source
 
     settings = talk.settings()
@@ -45,14 +48,34 @@ def command(talk: Talk, source: str, **options: Any) -> None:
         return opened[-1]
 
     runner = LiveRunner(opener, _rig_for(options["rig"], opened), settings, controls)
-    talk.say(f"{source}: running{' until Ctrl-C' if options['seconds'] is None else ''}")
-    report = runner.run(Nowhere(), options["seconds"])
+    screen = _screen(talk, options, runner)
+    try:
+        report = runner.run(screen, options["seconds"])
+    finally:
+        screen.close()
     latency = report["latency_ms"]
     talk.result(
         report,
         f"{report['frames_shown']} of {report['frames_in']} frames shown, {report['fps']:.1f} a second, "
         f"latency {latency['p50'] or 0:.0f} ms (95 %: {latency['p95'] or 0:.0f} ms)",
     )
+
+
+def _screen(talk: Talk, options: dict[str, Any], runner: "LiveRunner") -> "Screen":
+    """Where the pictures go.
+
+    Raises:
+        DeviceError: no display, or a port that cannot be had.
+    """
+    from stereo_portrait.live.screen import Nowhere
+
+    if options["port"] is None:
+        return Nowhere()
+    from stereo_portrait.live.web import Browser
+
+    browser = Browser(runner.controls, runner.status, options["port"], options["host"], runner.live.jpeg_quality)
+    talk.say(f"open {browser.address}")
+    return browser
 
 
 def _rig_for(named: str | None, opened: "list[FrameSource]") -> "RigFor":

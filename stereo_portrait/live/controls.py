@@ -62,7 +62,7 @@ class Controls:
             InputError: something else.
         """
         if what not in ("auto", "face", "subject"):
-            raise InputError(f"focus follows auto, face or subject, found '{what}'")
+            raise InputError(f"focus follows auto, face or subject, found '{str(what)[:40]}'")
         self._change(follow=what, point=None)
 
     def show(self, view: str) -> None:

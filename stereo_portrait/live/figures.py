@@ -83,6 +83,7 @@ class Figures:
         self.notes: list[str] = []
         self._first_shown_s: float | None = None
         self._last_shown_s = 0.0
+        self._between = Times()  # two pictures
 
     def note(self, text: str) -> None:
         """Say something once."""
@@ -94,7 +95,10 @@ class Figures:
         now_s = time.monotonic()
         self.frames_shown += 1
         self.stages["show"].age.add(now_s - arrived_s)
-        self._first_shown_s = now_s if self._first_shown_s is None else self._first_shown_s
+        if self._first_shown_s is None:
+            self._first_shown_s = now_s
+        else:
+            self._between.add(now_s - self._last_shown_s)
         self._last_shown_s = now_s
 
     @property
@@ -108,6 +112,12 @@ class Figures:
         if self._first_shown_s is None or self._last_shown_s <= self._first_shown_s:
             return 0.0
         return (self.frames_shown - 1) / (self._last_shown_s - self._first_shown_s)
+
+    @property
+    def recent_fps(self) -> float:
+        """Frames shown a second, of late."""
+        between_ms = self._between.recent_ms()
+        return 1000 / between_ms if between_ms else 0.0
 
     def report(self) -> dict[str, Any]:
         """The numbers of the command's JSON."""

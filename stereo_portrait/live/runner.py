@@ -1,5 +1,7 @@
 """The runner: capture | depth | render in threads, show in the caller's."""
 
+import dataclasses
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -48,6 +50,8 @@ class LiveRunner:
         self._captured: Newest[Frame] = Newest()
         self._measured: Newest[LiveDepth] = Newest()
         self._drawn: Newest[Picture] = Newest()
+        self._shown: Picture | None = None
+        self._stopped = threading.Event()  # a frozen picture outlives its source, but not this
 
     def run(self, screen: Screen, seconds: float | None = None) -> dict[str, Any]:
         """Show until the source ends, the screen has had enough or the time is over; returns the report.
@@ -70,6 +74,10 @@ class LiveRunner:
 
     def stop(self) -> None:
         """End the stream, from any thread."""
+        self._stopped.set()
+        self._end_capture()
+
+    def _end_capture(self) -> None:
         self.capture.stop()
         self._captured.close()
 
@@ -79,6 +87,26 @@ class LiveRunner:
             **self.figures.report(),
             "working_width_px": self.depth.working_width_px,
             "health": self.capture.health(),
+        }
+
+    def status(self) -> dict[str, Any]:
+        """What a viewer is told a few times a second."""
+        figures, shown = self.figures, self._shown
+        recent = {name: stage.busy.recent_ms() or 0 for name, stage in figures.stages.items()}
+        age_ms = figures.stages["show"].age.recent_ms() or 0
+        words = [
+            f"{figures.recent_fps:.1f} pictures/s",
+            f"latency {age_ms:.0f} ms",
+            f"depth {recent['depth']:.0f} ms at {self.depth.working_width_px} px",
+            f"blur {recent['render']:.0f} ms",
+            f"{figures.frames_in} frames, {figures.dropped} passed over",
+        ]
+        focus = None if shown is None else f"{shown.focus.distance_m:.2f} m ({shown.focus.how})"
+        return {
+            "wish": dataclasses.asdict(self.controls.wish),
+            "focus": focus,
+            "figures": " · ".join(words),
+            "said": figures.notes[-1] if figures.notes else None,
         }
 
     def _show_all(self, screen: Screen, seconds: float | None, stages: list[Future[None]]) -> None:
@@ -96,6 +124,7 @@ class LiveRunner:
                 if not screen.idle():
                     return
                 continue
+            self._shown = picture
             go_on = screen.show(picture)
             if not picture.again:
                 show.busy.add(time.perf_counter() - began_s)
@@ -149,7 +178,7 @@ class LiveRunner:
         except Closed:
             return
         finally:
-            self.stop()
+            self._end_capture()
             self.figures.stages["capture"].dropped += self._captured.discard() is not None
             self._measured.close()
 
@@ -185,8 +214,7 @@ class LiveRunner:
         again = self.render.again(last, wish)
         if again is not None:
             self._hand_over(again)
-        time.sleep(max(0.0, 1 / self.live.target_fps - (time.monotonic() - began_s)))
-        if self._drawn.closed:
+        if self._stopped.wait(max(0.0, 1 / self.live.target_fps - (time.monotonic() - began_s))):
             raise Closed
         if not self.controls.wish.frozen and self._measured.holds():
             self.figures.stages["render"].dropped += self._measured.take() is not None  # it has waited all the while

@@ -68,12 +68,6 @@ class Newest(Generic[T]):
             if self._closed:
                 raise Closed
 
-    @property
-    def closed(self) -> bool:
-        """True once nothing can be laid down any more."""
-        with self._changed:
-            return self._closed
-
     def holds(self) -> bool:
         """True while an item lies here."""
         with self._changed:
