@@ -15,6 +15,8 @@ from stereo_portrait.sources.realsense_sdk import UDEV, camera_of, load_sdk, on_
 from stereo_portrait.sources.realsense_settings import RealSenseSettings
 from stereo_portrait.sources.stream_settings import StreamSettings
 
+WAIT_MS = 200
+LINGER_MS = 1000  # the SDK says "stopped" when it has read the file, while frames are still on their way through it
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 3.0
 
 
@@ -156,13 +158,15 @@ class RealSenseRecording(RealSenseStream):
             raise self._explained(error) from error
         self._playback = profile.get_device().as_playback()
         self._playback.set_real_time(self.paced)
-        seen, last = 0, -1
+        seen, last, idle = 0, -1, 0
         first: int | None = None
         try:
             while not self._closed.is_set():
-                came, frames = pipeline.try_wait_for_frames(200)
+                came, frames = pipeline.try_wait_for_frames(WAIT_MS)
                 if not came:
-                    if self._playback.current_status() == rs.playback_status.stopped:
+                    stopped = self._playback.current_status() == rs.playback_status.stopped
+                    idle = idle + 1 if stopped else 0
+                    if idle and (seen >= self.expected or idle * WAIT_MS >= LINGER_MS):
                         break
                     continue
                 views = self._whole(frames)
