@@ -328,5 +328,5 @@ def test_a_webcam_without_permission_says_what_to_type(monkeypatch: pytest.Monke
     monkeypatch.setattr("os.access", lambda path, mode: False)
     closed = FakeCapture()
     closed.opened = False
-    with pytest.raises(DeviceError, match="no permission.*usermod -aG video"):
+    with pytest.raises(DeviceError, match=r"no permission.*usermod -aG video"):
         UvcCamera(str(node), QUICK, lambda _: closed).open()
