@@ -23,6 +23,7 @@ class Capture:
         self.source: FrameSource = opener()
         self.past: list[SourceHealth] = []  # of sources that were lost
         self.last_arrival_s: float | None = None
+        self.also: Callable[[Frame], None] | None = None  # gets every frame too, and must not keep it waiting
 
     def frames(self) -> Iterator[Frame]:
         """Every frame until the source ends or `stop`.
@@ -46,6 +47,8 @@ class Capture:
             if self.stopping.is_set():
                 return
             self._heard()
+            if self.also is not None:
+                self.also(frame)
             yield frame
 
     def _heard(self) -> None:

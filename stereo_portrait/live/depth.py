@@ -38,6 +38,7 @@ class LiveDepth:
     calm: Image  # (H, W, 3), the same with less noise where nothing moves: for what is out of focus
     inverse_per_m: Map  # (H, W), known everywhere
     depth: DepthMap  # (h, w) on the working grid: what focus is chosen by, and what views show
+    rig: Rig | None  # that fits the frame's pair
 
 
 class DepthStage:
@@ -166,7 +167,8 @@ class DepthStage:
         in_bands(kernels.enlarge, len(inverse), inverse.size, small.disparity_px, guide, photo, gain, offset, inverse)
         np.maximum(inverse, 0, out=inverse)
         origin: Origin = "sensor" if isinstance(frame.capture, RgbdFrame) else "stereo"
-        return LiveDepth(frame, photo, calm, inverse, small.to_depth(origin))
+        rig = self._rig if isinstance(frame.capture, StereoPair) else None
+        return LiveDepth(frame, photo, calm, inverse, small.to_depth(origin), rig)
 
 
 def _without_empty_rows(filled: Map) -> Map:

@@ -80,6 +80,8 @@ class Figures:
         self.silences = 0  # times without a frame for longer than live.stall_s
         self.longest_silence_s = 0.0
         self.saved = 0
+        self.failed_saves = 0
+        self.said = ""  # the last note
         self.notes: list[str] = []
         self._first_shown_s: float | None = None
         self._last_shown_s = 0.0
@@ -87,6 +89,7 @@ class Figures:
 
     def note(self, text: str) -> None:
         """Say something once."""
+        self.said = text
         if text not in self.notes and len(self.notes) < 50:
             self.notes.append(text)
 
@@ -130,6 +133,7 @@ class Figures:
             "fps": round(self.fps, 2),
             "latency_ms": {"p50": latency.percentile_ms(50), "p95": latency.percentile_ms(95)},
             "stages_ms": {name: stage.busy.percentile_ms(50) for name, stage in self.stages.items()},
+            "portraits": {"saved": self.saved, "failed": self.failed_saves},
             "stages": {
                 name: {
                     "p50_ms": stage.busy.percentile_ms(50),

@@ -49,6 +49,15 @@ class RenderStage:
         """The view that is wished for."""
         return self._picture(seen, wish, self.puller.pull(seen, wish))
 
+    def warm_up(self) -> None:
+        """Load every compiled kernel of the lens blur: near and far, steps between them, and a lamp."""
+        radius = np.full((96, 128), np.float32(-6))
+        radius[20:70, 30:60] = 8
+        radius[40:90, 70:100] = 0
+        light = np.random.default_rng(0).uniform(0.1, 0.4, (96, 128, 3)).astype(np.float32)
+        light[10:12, 100:102] = 4
+        srgb_from_linear(self._renderer.render(light, radius, self._lens.aperture))
+
     def again(self, last: Picture, wish: Wish) -> Picture | None:
         """The same frame with a new wish, or with the focus a little further; None where nothing would change."""
         focus = self.puller.pull(last.seen, wish)

@@ -3,8 +3,8 @@
 import dataclasses
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,13 +18,14 @@ from stereo_portrait.live.controls import Controls, Wish
 from stereo_portrait.live.depth import DepthStage, LiveDepth, RigFor
 from stereo_portrait.live.figures import Figures
 from stereo_portrait.live.picture import Picture, RenderStage
+from stereo_portrait.live.saving import Saver
 from stereo_portrait.live.screen import Screen
 from stereo_portrait.live.settings import LiveSettings
 from stereo_portrait.live.slot import Closed, Newest
 from stereo_portrait.live.working_width import WorkingWidth
 
+Ended = Literal["end", "seconds", "viewer", "stopped"]
 IDLE_S = 0.05
-END_S = 5.0  # for a source to end once it has been closed
 
 
 class LiveRunner:
@@ -51,10 +52,11 @@ class LiveRunner:
         self._measured: Newest[LiveDepth] = Newest()
         self._drawn: Newest[Picture] = Newest()
         self._shown: Picture | None = None
+        self.ended: Ended = "end"
         self._stopped = threading.Event()  # a frozen picture outlives its source, but not this
 
-    def run(self, screen: Screen, seconds: float | None = None) -> dict[str, Any]:
-        """Show until the source ends, the screen has had enough or the time is over; returns the report.
+    def run(self, screen: Screen, seconds: float | None = None, saver: Saver | None = None) -> dict[str, Any]:
+        """Show until the source ends, the screen has had enough, the time is over or Ctrl-C; returns the report.
 
         Raises:
             StereoPortraitError: no frame could be used, or the source was lost for good.
@@ -62,7 +64,9 @@ class LiveRunner:
         with ThreadPoolExecutor(3, thread_name_prefix="live") as pool:
             stages = [pool.submit(stage) for stage in (self._capture_all, self._depth_all, self._render_all)]
             try:
-                self._show_all(screen, seconds, stages)
+                self.ended = self._show_all(screen, seconds, saver)
+            except KeyboardInterrupt:
+                self.ended = "stopped"
             finally:
                 self.stop()
                 self._lost(self._drawn.discard())
@@ -70,6 +74,8 @@ class LiveRunner:
         self.render.close()
         for stage in stages:
             stage.result()
+        if saver is not None:
+            saver.close()
         return self.report()
 
     def stop(self) -> None:
@@ -85,6 +91,7 @@ class LiveRunner:
         """Everything measured so far."""
         return {
             **self.figures.report(),
+            "ended": self.ended,
             "working_width_px": self.depth.working_width_px,
             "health": self.capture.health(),
         }
@@ -106,31 +113,37 @@ class LiveRunner:
             "wish": dataclasses.asdict(self.controls.wish),
             "focus": focus,
             "figures": " · ".join(words),
-            "said": figures.notes[-1] if figures.notes else None,
+            "said": figures.said,
         }
 
-    def _show_all(self, screen: Screen, seconds: float | None, stages: list[Future[None]]) -> None:
+    def _show_all(self, screen: Screen, seconds: float | None, saver: Saver | None) -> Ended:
         show = self.figures.stages["show"]
         started_s = time.monotonic()
+        saves = 0
         while True:
             if seconds is not None and time.monotonic() - started_s >= seconds:
-                return
+                return "seconds"
             try:
                 picture = self._drawn.take(IDLE_S)
             except Closed:
-                return
+                return "end"
             began_s = time.perf_counter()
             if picture is None:
                 if not screen.idle():
-                    return
+                    return "viewer"
                 continue
             self._shown = picture
             go_on = screen.show(picture)
             if not picture.again:
                 show.busy.add(time.perf_counter() - began_s)
                 self.figures.shown(picture.seen.frame.arrived_s)
+            if saver is not None:
+                saver.collect()
+                if self.controls.wish.saves > saves:
+                    saves += 1
+                    saver.save(picture)
             if not go_on:
-                return
+                return "viewer"
 
     def _capture_all(self) -> None:
         stage = self.figures.stages["capture"]
@@ -243,5 +256,6 @@ def warm_up(settings: Settings) -> None:
     for number in range(3):
         pair = StereoPair(view, np.roll(view, -4 - number, axis=1), "warm-up")
         render.process(depth.process(Frame(number, pair, 0.0)), wish)
+    render.warm_up()
     depth.close()
     render.close()

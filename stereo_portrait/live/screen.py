@@ -31,7 +31,7 @@ class Nowhere:
 
 
 class Several:
-    """Every picture on every screen."""
+    """Every picture on every screen; none at all is fine for measuring."""
 
     def __init__(self, screens: list[Screen]) -> None:
         self.screens = screens

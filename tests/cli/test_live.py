@@ -82,3 +82,13 @@ def test_a_source_that_is_none_is_one_line_and_exit_2(cli: Cli, tmp_path: Path) 
         answer = cli("live", source, "--headless")
         assert (answer.code, answer.out) == (2, "")
         assert answer.err.startswith("error: ")
+
+
+def test_what_comes_in_can_be_recorded_beside_it(cli: Cli, recording: Path, tmp_path: Path) -> None:
+    options = ("--rig", recording / "rig.yaml", "--headless", "--seconds", 1, "--json", "--record", tmp_path / "take")
+    report = json.loads(cli("live", source_of(recording), *options).out)
+    recorded = report["recorded"]
+    assert recorded["error"] is None
+    assert recorded["written"] + recorded["dropped"] == report["frames_in"]
+    again = json.loads(cli("live", f"folder:{tmp_path / 'take'}", "--headless", "--as-fast-as-possible", "--json").out)
+    assert again["frames_in"] == recorded["written"] > 0  # and it needs no --rig
