@@ -26,7 +26,7 @@ SECTIONS: dict[str, str] = {
     "median": "stereo_portrait.refinement.weighted_median:WeightedMedianSettings",
     "bokeh": "stereo_portrait.rendering.bokeh:BokehSettings",
     "monocular": "stereo_portrait.fallback.monocular:MonocularSettings",
-    "parallax": "stereo_portrait.fallback.parallax_range:ParallaxSettings",
+    "parallax": "stereo_portrait.fallback.parallax_settings:ParallaxSettings",
     "fusion": "stereo_portrait.fallback.fusion:FusionSettings",
     "subject": "stereo_portrait.fallback.subject:SubjectSettings",
     "live": "stereo_portrait.live.settings:LiveSettings",

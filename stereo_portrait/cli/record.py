@@ -79,6 +79,7 @@ def _opened(source: str, output: Path, rig: str | None, settings: "Settings") ->
         StereoPortraitError: a source that cannot be opened, or an output that does not suit it.
     """
     from stereo_portrait.export.recording import Origin, RecordingWriter
+    from stereo_portrait.export.recording_format import names_of
     from stereo_portrait.geometry.rig_file import read_rig, rig_text
     from stereo_portrait.sources.open_stream import open_source
     from stereo_portrait.sources.source_text import parse_source, without_login
@@ -102,6 +103,8 @@ def _opened(source: str, output: Path, rig: str | None, settings: "Settings") ->
     camera = None if stream.camera is None else dataclasses.asdict(stream.camera)
     unit_m = getattr(stream, "depth_unit_m", None)
     text = None if rig_now is None else rig_text(rig_now, "rig")[0]
+    if rig is not None and Path(rig).resolve() == names_of(output).rig.resolve():
+        text = None  # it lies where it belongs
     try:
         writer = RecordingWriter(
             output, Origin(without_login(source), stream.rate_hz, text, camera, unit_m), settings["record"]

@@ -25,10 +25,10 @@ from stereo_portrait.export.recording_format import (
     header_text,
     names_of,
 )
+from stereo_portrait.export.sixteen_bit_depth import sixteen_bits, unit_of
 
 Picture = NDArray[np.uint8] | NDArray[np.uint16]
 USUAL_RATE_HZ = 30.0
-UNITS_M = (0.001, 0.0001, 0.0005, 0.00025, 0.000125, 0.0002)
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class RecordingWriter:
         """
         self.target, self.origin, self.settings = target, origin, settings
         self.names = names_of(target)
-        for path in (self.names.header, self.names.joined):
-            if path is not None and path.exists():
-                raise OutputError(f"{path} exists already, and a recording is never overwritten; choose another -o")
+        for path in self._parts():
+            if path.exists():
+                raise OutputError(f"{path} exists already, and nothing is ever overwritten; choose another -o")
         if self.names.joined is not None and settings.codec != "mkv":
             raise OutputError(f"{target} is a video; name a folder for --format {settings.codec}")
         self.frames = 0
@@ -80,6 +80,15 @@ class RecordingWriter:
         self._videos: list[Ffv1Writer] = []
         self._table: TextIO | None = None
         self._pool = ThreadPoolExecutor(2)
+
+    def _parts(self) -> list[Path]:
+        """Every file that a recording may begin with."""
+        names = self.names
+        views = [view for kind in VIEWS.values() for view in kind]
+        parts = [names.header, names.table, *((names.rig,) if self.origin.rig_text is not None else ())]
+        if self.settings.codec == "png":
+            return parts + [names.picture(view, 0) for view in views]
+        return parts + [names.video(view) for view in views]
 
     def write(self, frame: Frame) -> None:
         """Add a frame.
@@ -138,7 +147,7 @@ class RecordingWriter:
         height_px, width_px = first.shape[:2]
         unit_m = None
         if isinstance(frame.capture, RgbdFrame):
-            unit_m = _unit_m(frame.capture, self.origin.depth_unit_m)
+            unit_m = unit_of(frame.capture.depth, self.origin.depth_unit_m)
         rate_hz = self.origin.rate_hz
         header = Header(
             kind,
@@ -181,7 +190,7 @@ class RecordingWriter:
         if isinstance(capture, StereoPair):
             pictures = (capture.left, capture.right)
         else:
-            pictures = (capture.photo.pixels, _sixteen_bits(capture, header.depth_unit_m or UNITS_M[0]))
+            pictures = (capture.photo.pixels, sixteen_bits(capture.depth, header.depth_unit_m or 0.001))
         for picture in pictures:
             if picture.shape[:2] != (header.height_px, header.width_px):
                 found = f"{picture.shape[1]}x{picture.shape[0]}"
@@ -215,32 +224,3 @@ def _write_png(path: Path, picture: Picture) -> None:
 
     bgr = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     path.write_bytes(cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
-
-
-def _unit_m(capture: RgbdFrame, stated: float | None) -> float:
-    """The unit in which the depth is whole numbers of 16 bits.
-
-    Raises:
-        OutputError: there is none.
-    """
-    for unit_m in (*((stated,) if stated else ()), *UNITS_M):
-        if _as_whole(capture, unit_m) is not None:
-            return float(round(unit_m, 9))
-    raise OutputError("this depth is not in whole steps of 16 bits and cannot be recorded without loss; save it as PFM")
-
-
-def _sixteen_bits(capture: RgbdFrame, unit_m: float) -> NDArray[np.uint16]:
-    whole = _as_whole(capture, unit_m)
-    if whole is None:
-        raise OutputError(f"a frame's depth is not in whole steps of {unit_m:g} m and cannot be recorded without loss")
-    return whole
-
-
-def _as_whole(capture: RgbdFrame, unit_m: float) -> NDArray[np.uint16] | None:
-    depth_m = capture.depth.depth_m
-    per_m = np.float32(round(1 / unit_m, 3))
-    steps = np.rint(np.nan_to_num(depth_m, nan=0.0, posinf=-1.0) * per_m)
-    if steps.min() < 0 or steps.max() > 65535:
-        return None
-    back = np.where(steps == 0, np.float32(np.nan), steps.astype(np.float32) / per_m)
-    return steps.astype(np.uint16) if np.array_equal(back, depth_m, equal_nan=True) else None

@@ -71,6 +71,7 @@ class Scratch:
         ]
         self.places = np.array([(start, *size) for start, size in zip(starts, sizes, strict=False)], np.int64)
         self.depth = np.zeros((height, width), np.float32)
+        self.halved = False  # the first halving holds the filled sheet, which is not filled itself
         self.half_weight = np.zeros(((height + 1) // 2, (width + 1) // 2), np.float32)
         self.blocks = np.zeros((-(-height // BLOCK_PX), -(-width // BLOCK_PX), 1), np.float32)
         shape = -(-height // CELL_PX), -(-width // CELL_PX)
@@ -106,10 +107,13 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
     for own in range(parts.cuts.count - 1, -1, -1):
         if not _start(parts, own, shape, seen, scratch):
             continue
+        levels = _levels(scratch, care)
+        _fill(own, scratch, lit or levels[0] == 0)
         if lit:
             in_bands(sheets.cover_of, len(seen), radius.size, scratch.sheets[0], scratch.needed, covers[own])
             depths[own] = scratch.blocks[:: DEPTH_STEP // BLOCK_PX, :: DEPTH_STEP // BLOCK_PX, 0]
-        _lay_under(light, through, parts, own, shape, seen, scratch, care)
+        _sum_rows(scratch, *levels)
+        _lay_under(light, through, parts, own, shape, seen, scratch, levels, care)
     if lit and taken is not None:
         lamps = collected(taken, parts.cuts.index(taken.radius_px), height, width)
         add_lamps(light, lamps, covers, depths, shape)
@@ -141,7 +145,7 @@ def _parts(linear: Map, radius: Map, cuts: Cuts, mixed: Mixed) -> Parts:
 
 
 def _start(parts: Parts, own: int, shape: ApertureShape, seen: Cells, scratch: Scratch) -> bool:
-    """Fill the scratch arrays with one layer: its light, coverage and blur radius; False if nothing of it is seen."""
+    """Start one layer in the scratch arrays: light, coverage and blur radius; False if nothing of it is seen."""
     limit = parts.cuts.goes_on[own] if own < parts.cuts.count - 1 else np.float32(np.inf)
     mixed, size = parts.mixed, parts.radius.size
     blocks_known = np.empty(scratch.blocks.shape[:2], np.float32)
@@ -182,12 +186,46 @@ def _start(parts: Parts, own: int, shape: ApertureShape, seen: Cells, scratch: S
         scratch.ranges,
         scratch.holes,
     )
-    if scratch.holes.any():
-        half, weight = scratch.sheets[1], scratch.half_weight
-        in_bands(sheets.pull_sheet, len(seen), size, sheet, needed, np.float32(FILL_LIMIT), half, weight)
-        fill(half, weight)
-        in_bands(sheets.push_sheet, len(seen), size, half, scratch.holes, own == 0, sheet)
     return True
+
+
+def _levels(scratch: Scratch, care: Care) -> tuple[int, int]:
+    """The finest and the coarsest pyramid level that the layer's discs are summed on."""
+    drawn = scratch.ranges[scratch.active > 0]
+    least_radius, count = np.float32(care.least_radius_px), len(scratch.sheets)
+    return (
+        int(discs.level_of(drawn[:, 0].min(), least_radius, count)),
+        int(discs.level_of(drawn[:, 1].max(), least_radius, count)),
+    )
+
+
+def _fill(own: int, scratch: Scratch, whole: bool) -> None:
+    """Fill what is hidden of a layer; only in its first halving unless the `whole` resolution is asked for."""
+    scratch.halved = bool(scratch.holes.any())
+    if not scratch.halved:
+        return
+    sheet, half, weight, rows = scratch.sheets[0], scratch.sheets[1], scratch.half_weight, len(scratch.needed)
+    in_bands(sheets.pull_sheet, rows, sheet.size, sheet, scratch.needed, np.float32(FILL_LIMIT), whole, half, weight)
+    fill(half, weight, FILL_LIMIT)
+    if whole:
+        in_bands(sheets.push_sheet, rows, sheet.size, half, scratch.holes, own == 0, sheet)
+        scratch.halved = False
+
+
+def _sum_rows(scratch: Scratch, lowest: int, highest: int) -> None:
+    """Row sums of the layer's sheet and its halvings, on the levels that are used."""
+    needed, side = scratch.needed, CELL_PX
+    for level in range(highest + 1):
+        values, sums = scratch.sheets[level], scratch.sums[level]
+        if level > 0:
+            if side > 1:
+                side //= 2
+            else:
+                needed = np.ones(values.shape[:2], np.uint8)
+            if level > 1 or not scratch.halved:
+                in_bands(sheets.halve, len(values), 4 * values.size, scratch.sheets[level - 1], needed, side, values)
+        if level >= lowest:
+            in_bands(sheets.row_sums, len(values), values.size, values, needed, side, sums)
 
 
 def _lay_under(
@@ -198,25 +236,10 @@ def _lay_under(
     shape: ApertureShape,
     seen: Cells,
     scratch: Scratch,
+    levels: tuple[int, int],
     care: Care,
 ) -> None:
     """Blur the layer in the scratch arrays and add what of it is seen to `light`."""
-    drawn = scratch.ranges[scratch.active > 0]
-    least_radius = np.float32(care.least_radius_px)
-    count = len(scratch.sheets)
-    lowest = discs.level_of(drawn[:, 0].min(), least_radius, count)
-    highest = discs.level_of(drawn[:, 1].max(), least_radius, count)
-    needed, side = scratch.needed, CELL_PX
-    for level in range(highest + 1):
-        values, sums = scratch.sheets[level], scratch.sums[level]
-        if level > 0:
-            if side > 1:
-                side //= 2
-            else:
-                needed = np.ones(values.shape[:2], np.uint8)
-            in_bands(sheets.halve, len(values), 4 * values.size, scratch.sheets[level - 1], needed, side, values)
-        if level >= lowest:
-            in_bands(sheets.row_sums, len(values), values.size, values, needed, side, sums)
     in_bands(
         discs.lay_under,
         len(seen),
@@ -235,9 +258,10 @@ def _lay_under(
         scratch.ranges,
         scratch.all_sums,
         scratch.places,
+        *levels,
         (shape.reach, np.float32(shape.high), shape.scales, shape.weights),
         (shape.starts, shape.counts, shape.spans),
         np.float32(shape.cats_eye),
         care.spacing_px,
-        least_radius,
+        np.float32(care.least_radius_px),
     )

@@ -137,6 +137,8 @@ def lay_under(  # type: ignore[no-untyped-def]
     ranges,
     sums,
     places,
+    lowest,
+    highest,
     outline,
     table,
     eye,
@@ -147,7 +149,7 @@ def lay_under(  # type: ignore[no-untyped-def]
 
     `through` (H, W): the share of light that the nearer layers let through; `seen` (cells): where that is anything.
     `ranges` (cells, 2): least and largest blur radius. `sums`, `places` (levels, 4): row sums of the layer's sheet and
-    its halvings, and of each level its start, rows, columns and stride.
+    its halvings, and of each level its start, rows, columns and stride; filled from `lowest` to `highest`.
     `outline`: reach, high, scales, weights of the aperture for `shape_mean`; `table`: starts, counts, spans for
     `table_mean`. Pixels of the layer itself with a radius under half a pixel are copied from `linear` bit for bit.
     """
@@ -198,7 +200,8 @@ def lay_under(  # type: ignore[no-untyped-def]
                         above, before = min(max(v - 1, 0), height - 1), min(max(u - 1, 0), width - 1)
                         size = np.float32(0.25) * ((size + depth[above, before]) + (depth[above, x] + depth[y, before]))
                     blur = abs(size)
-                    own_level = level_of(blur, least_radius, len(places))
+                    # nodes on a cell's rim may lie in a neighbour that is blurred differently and not drawn
+                    own_level = max(lowest, level_of(blur, least_radius, highest + 1))
                     scale = np.float32(1) / np.float32(1 << own_level)
                     if eye == 0 and blur * scale < np.float32(TABLE_TO_PX):
                         table_mean(

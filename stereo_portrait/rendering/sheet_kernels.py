@@ -130,8 +130,11 @@ def start_sheet(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def pull_sheet(first, last, sheet, needed, limit, coarse, coarse_weight):  # type: ignore[no-untyped-def]
-    """The first halving of a sheet: means of what is not hidden, each value at most `limit`, and its weight."""
+def pull_sheet(first, last, sheet, needed, limit, whole, coarse, coarse_weight):  # type: ignore[no-untyped-def]
+    """The first halving of a sheet: means of what is not hidden, each value at most `limit`, and its weight.
+
+    Where nothing is hidden `limit` holds only if the `whole` sheet will be filled from this.
+    """
     height, width = sheet.shape[0], sheet.shape[1]
     side = CELL_PX // 2
     for cy in range(first, last):
@@ -152,10 +155,11 @@ def pull_sheet(first, last, sheet, needed, limit, coarse, coarse_weight):  # typ
                     w11 = np.float32(1) if sheet[j1, i1, 3] >= 0 else np.float32(0)
                     total = (w00 + w01) + (w10 + w11)
                     share = np.float32(1) / max(total, np.float32(1))
+                    most = limit if whole or total < 4 else np.float32(np.inf)
                     for c in range(4):
                         coarse[y, x, c] = share * (
-                            (w00 * min(sheet[j, i, c], limit) + w01 * min(sheet[j, i1, c], limit))
-                            + (w10 * min(sheet[j1, i, c], limit) + w11 * min(sheet[j1, i1, c], limit))
+                            (w00 * min(sheet[j, i, c], most) + w01 * min(sheet[j, i1, c], most))
+                            + (w10 * min(sheet[j1, i, c], most) + w11 * min(sheet[j1, i1, c], most))
                         )
                     coarse_weight[y, x] = min(total, np.float32(1))
 

@@ -44,10 +44,12 @@ def open_source(
         return VideoStream(tuple(Path(t) for t in source.targets), source.layout, real_time, streams.max_skew_frames)
     if source.kind in ("uvc", "http"):
         return _live(source, streams)
-    from stereo_portrait.sources.realsense import RealSenseCamera, RealSenseRecording
-
     if source.targets:
+        from stereo_portrait.sources.realsense_recording import RealSenseRecording
+
         return RealSenseRecording(Path(source.targets[0]), realsense, streams, real_time)
+    from stereo_portrait.sources.realsense import RealSenseCamera
+
     return RealSenseCamera(realsense, streams, record_to)
 
 

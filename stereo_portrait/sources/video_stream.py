@@ -60,8 +60,8 @@ class VideoStream:
             if frame is not None:
                 self.health.frames += 1
                 yield frame
-        if count == 0:
-            raise InputError(f"{self.name}: no picture could be decoded; the file is damaged or empty")
+        if self.health.frames == 0 and not self._closed.is_set():
+            raise InputError(f"{self.name}: no picture could be used; the file is damaged or empty")
 
     def _moments(self) -> Iterator[tuple[Picture, ...]]:
         streams = [f.pictures(self.health) for f in self.files]

@@ -47,15 +47,16 @@ def test_frames_of_a_real_d435_give_a_sharp_toy_before_a_blurred_desk(
 def test_a_frame_of_a_stereo_recording_uses_the_rig_beside_it(tmp_path: Path, cli: Callable[..., Any]) -> None:
     pair = square_in_front(20, 6, seed=3).pair
     film = write_video(tmp_path / "both.mkv", [np.hstack([pair.left, pair.right])] * 3)
-    (tmp_path / "rig.yaml").write_text(rig_text(pair.rig, "rig")[0])
-    made = cli("record", f"video:{film}?layout=side-by-side", "-o", tmp_path / "take", "--rig", tmp_path / "rig.yaml")
+    rig = tmp_path / "take" / "rig.yaml"  # already where the recording wants it
+    rig.parent.mkdir()
+    rig.write_text(rig_text(pair.rig, "rig")[0])
+    made = cli("record", f"video:{film}?layout=side-by-side", "-o", tmp_path / "take", "--rig", rig)
     assert made.code == 0, made.err
     answer = cli("depth", f"folder:{tmp_path}/take", "--frame", 2, "-o", tmp_path / "out", "--json")
     assert answer.code == 0, answer.err
     assert json.loads(answer.out)["method"] == "stereo"
     late = cli("depth", f"folder:{tmp_path}/take", "--frame", 3, "-o", tmp_path / "out")
     assert (late.code, "has no frame 3; its last one is 2" in late.err) == (2, True)
-    (tmp_path / "rig.yaml").unlink()
     bare = cli("depth", f"video:{film}?layout=side-by-side", "-o", tmp_path / "out2")
     assert (bare.code, "no rig" in bare.err) == (2, True)
 

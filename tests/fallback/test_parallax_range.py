@@ -7,7 +7,8 @@ from stereo_portrait.core.capture import RectifiedPair
 from stereo_portrait.core.depth import DisparityMap
 from stereo_portrait.core.errors import ConfigError
 from stereo_portrait.fallback.measures import before_background, carried_inwards, disparity_sigma, untrusted_regions
-from stereo_portrait.fallback.parallax_range import Judgement, ParallaxJudge, ParallaxSettings
+from stereo_portrait.fallback.parallax_range import Judgement, ParallaxJudge
+from stereo_portrait.fallback.parallax_settings import ParallaxSettings
 from stereo_portrait.matching.sgbm import SgbmMatcher, SgbmSettings
 from stereo_portrait.sources import synthetic
 

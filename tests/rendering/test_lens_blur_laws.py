@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stereo_portrait.core.portrait import Aperture
-from stereo_portrait.rendering import RENDERERS, bands, make_renderer
+from stereo_portrait.rendering import RENDERERS, bands, bokeh_layers, make_renderer
 from stereo_portrait.rendering.bokeh import BokehRenderer, BokehSettings
 
 Map = NDArray[np.float32]
@@ -180,6 +180,25 @@ def test_small_and_odd_sizes_are_rendered(size: tuple[int, int]) -> None:
     result = BokehRenderer().render(picture, radius, CIRCLE)
     assert result.shape == picture.shape
     assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("quality", ["full", "preview"])
+@pytest.mark.parametrize("seed", range(8))
+def test_memory_that_layers_share_is_never_read_before_it_is_written(
+    seed: int, quality: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, radius = photo(seed, 320, 480), depth(seed, 5 * seed + 2, 320, 480)
+    renderer = BokehRenderer(BokehSettings(quality=quality))  # type: ignore[arg-type]
+    expected = renderer.render(picture, radius, CIRCLE)
+
+    class Soiled(bokeh_layers.Scratch):
+        def __init__(self, height: int, width: int) -> None:
+            super().__init__(height, width)
+            for array in (*self.sheets, self.all_sums, self.depth, self.half_weight, self.blocks, self.ranges):
+                array.fill(np.nan)
+
+    monkeypatch.setattr(bokeh_layers, "Scratch", Soiled)
+    assert np.array_equal(renderer.render(picture, radius, CIRCLE), expected)
 
 
 def test_a_steep_slant_is_not_taken_for_a_soft_edge() -> None:

@@ -1,8 +1,10 @@
 """A RealSense camera made of software: the SDK's own device, sensors, recorder and syncer, with frames from a test."""
 
 import gc
+import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +97,29 @@ def record(path: Path, moments: Sequence[Moment], interval_s: float = 0.004, **k
     for number, moment in enumerate(moments):
         camera.inject(moment, number)
         time.sleep(interval_s)
-    time.sleep(0.2)
+    _wait_until_written(path, sum(array is not None for moment in moments for array in moment))
     for sensor in sensors:
         sensor.stop()
         sensor.close()
     del recorder, sensors, sensor
     gc.collect()  # closes the file
     return path
+
+
+def _wait_until_written(path: Path, count: int) -> None:
+    """The recorder writes on a thread of its own; on a busy machine it lags."""
+    deadline_s = time.monotonic() + 20
+    while time.monotonic() < deadline_s:
+        try:
+            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+                pictures = "select id from topics where name like '%/image/data%'"
+                query = f"select count(*) from messages where topic_id in ({pictures})"
+                if database.execute(query).fetchone()[0] >= count:
+                    return
+        except sqlite3.Error:
+            pass  # being written
+        time.sleep(0.05)
+    raise AssertionError(f"the SDK wrote less than {count} pictures")
 
 
 def square(number: int, size: tuple[int, int] = (64, 48), near: int = 1000, far: int = 3000) -> Moment:

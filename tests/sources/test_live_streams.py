@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -318,3 +319,14 @@ def test_exposure_and_white_balance_of_both_webcams_are_fixed_to_the_first_ones(
 def test_a_webcam_that_is_not_there_is_named() -> None:
     with pytest.raises(DeviceError, match=r"/dev/video77|does not open"):
         open_source("uvc:77,78")
+
+
+def test_a_webcam_without_permission_says_what_to_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    node = tmp_path / "video0"
+    node.touch()
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    closed = FakeCapture()
+    closed.opened = False
+    with pytest.raises(DeviceError, match=r"no permission.*usermod -aG video"):
+        UvcCamera(str(node), QUICK, lambda _: closed).open()

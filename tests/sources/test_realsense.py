@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+import sys
 import time
 from contextlib import closing
 from itertools import islice, pairwise
@@ -17,7 +18,8 @@ from stereo_portrait.core.errors import DeviceError, InputError
 from stereo_portrait.core.rig import RigCalibration
 from stereo_portrait.core.stream import Frame
 from stereo_portrait.sources.open_stream import open_source
-from stereo_portrait.sources.realsense import RealSenseCamera, RealSenseRecording
+from stereo_portrait.sources.realsense import RealSenseCamera
+from stereo_portrait.sources.realsense_recording import RealSenseRecording
 from stereo_portrait.sources.realsense_settings import RealSenseSettings
 from stereo_portrait.sources.stream_settings import StreamSettings
 from tests.sources.software_realsense import BASELINE_M, SoftwareCamera, record, square
@@ -303,3 +305,10 @@ def _fed(pipeline: Any, camera: SoftwareCamera) -> Any:
 def test_without_a_camera_one_line_says_so() -> None:
     with pytest.raises(DeviceError, match="no RealSense camera found"):
         open_source("realsense")
+
+
+def test_without_the_sdk_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, recording: Path) -> None:
+    monkeypatch.setitem(sys.modules, "pyrealsense2", None)
+    for text in ("realsense", f"realsense:{recording}"):
+        with pytest.raises(DeviceError, match="pip install pyrealsense2"):
+            open_source(text)

@@ -1,5 +1,6 @@
 """Streams from files: every picture arrives unchanged, in step, and damage is counted instead of shown."""
 
+import struct
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 
 from stereo_portrait.core.capture import RgbdFrame, StereoPair
 from stereo_portrait.core.errors import InputError
-from stereo_portrait.core.stream import Frame
+from stereo_portrait.core.stream import Frame, SourceHealth
 from stereo_portrait.sources.open_stream import open_source
 from stereo_portrait.sources.source_text import parse_source, without_login
+from stereo_portrait.sources.video_file import VideoFile
 from tests.sources.videos import picture, write_video
 
 
@@ -111,6 +113,18 @@ def test_pictures_that_cannot_be_decoded_are_counted_and_left_out(tmp_path: Path
     for frame in frames:
         whole = np.concatenate([pair(frame).left, pair(frame).right], axis=1)
         assert np.array_equal(whole, picture(round((frame.device_ms or 0) * 0.03), 128, 64))
+
+
+@pytest.mark.parametrize("turned", [(0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)])
+def test_a_video_from_a_phone_is_turned_as_the_file_says(tmp_path: Path, turned: tuple[int, ...]) -> None:
+    path = write_video(tmp_path / "v.mov", [picture(0)], codec="png")
+    data, one = path.read_bytes(), 0x10000
+    plain = struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, 0x40000000)
+    a, b, c, d = (v * one for v in turned)
+    at = data.find(plain, data.find(b"tkhd"))
+    path.write_bytes(data[:at] + struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 0x40000000) + data[at + 36 :])
+    (shown,) = VideoFile(path).pictures(SourceHealth())
+    assert np.array_equal(shown.load(), cv2.VideoCapture(str(path)).read()[1][..., ::-1])
 
 
 def test_close_ends_the_stream(tmp_path: Path) -> None:

@@ -88,10 +88,13 @@ def test_depth_that_is_not_whole_numbers_is_refused(tmp_path: Path) -> None:
         write(tmp_path / "take", [frame])
 
 
-def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
-    write(tmp_path / "take", [pair_frame(0)])
-    with pytest.raises(OutputError, match="never overwritten"):
-        write(tmp_path / "take", [pair_frame(1)])
+@pytest.mark.parametrize("there", ["take/recording.json", "take/left.mkv", "take/rig.yaml", "take/frames.csv"])
+def test_nothing_is_ever_overwritten(tmp_path: Path, there: str) -> None:
+    (tmp_path / "take").mkdir()
+    (tmp_path / there).write_text("precious")
+    with pytest.raises(OutputError, match="nothing is ever overwritten"):
+        write(tmp_path / "take", [pair_frame(1)], Origin("test", 30.0, "a rig"))
+    assert (tmp_path / there).read_text() == "precious"
 
 
 @pytest.mark.parametrize("victim", ["left.mkv", "frames.csv", "recording.json"])
