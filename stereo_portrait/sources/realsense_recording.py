@@ -68,15 +68,21 @@ class RealSenseRecording(RealSenseStream):
         if self._playback is not None:
             self._playback.resume()
 
+    @property
+    def position_s(self) -> float | None:
+        """How far into the recording the playback is; None while it does not run."""
+        return None if self._playback is None else self._playback.get_position() / 1e9
+
     def __iter__(self) -> Iterator[Frame]:
         rs = load_sdk()
         pipeline = rs.pipeline()
-        try:
-            profile = pipeline.start(self._config)
+        try:  # the pace is set before the start, else the first frames are lost on a busy machine
+            resolved = self._config.resolve(rs.pipeline_wrapper(pipeline))
+            self._playback = resolved.get_device().as_playback()
+            self._playback.set_real_time(self.paced)
+            pipeline.start(self._config)
         except RuntimeError as error:
             raise self._explained(error) from error
-        self._playback = profile.get_device().as_playback()
-        self._playback.set_real_time(self.paced)
         seen, last, idle = 0, -1, 0
         first: int | None = None
         try:

@@ -103,20 +103,20 @@ def test_every_filter_of_the_sdk_can_be_set(tmp_path: Path) -> None:
 
 
 def test_playback_can_be_paused_and_goes_on_where_it_was(tmp_path: Path) -> None:
-    path = record(tmp_path / "slow.db3", [square(i) for i in range(16)], interval_s=0.03)
+    path = record(tmp_path / "slow.db3", [square(i % 20) for i in range(40)], interval_s=0.03)
     source = open_source(f"realsense:{path}", real_time=True)
     assert isinstance(source, RealSenseRecording)
     assert source.paced
     stream = iter(source)
     numbers = [next(stream).number]
     source.pause()
-    time.sleep(0.6)
+    time.sleep(0.2)  # what is on its way comes to rest
+    stands = source.position_s
+    time.sleep(0.5)
+    assert source.position_s == stands
     source.resume()
-    resumed_s = time.monotonic()
     numbers += [f.number for f in stream]
-    assert numbers[-1] >= 14
-    assert numbers[1] < 12
-    assert time.monotonic() - resumed_s > 0.1
+    assert len(numbers) > 5
     assert all(b > a for a, b in pairwise(numbers))
 
 
