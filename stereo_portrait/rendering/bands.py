@@ -5,6 +5,7 @@ safe, compilation is quick, and a busy machine costs no barriers.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -32,18 +33,33 @@ def in_bands(kernel: Callable[..., None], rows: int, work: int, *arguments: Any)
         return
     bands = min(rows, count * BANDS_A_THREAD)
     limits = [rows * i // bands for i in range(bands + 1)]
-    futures = [_pool(count).submit(kernel, first, last, *arguments) for first, last in pairwise(limits)]
-    for future in futures:
-        future.result()
+    waiting = deque(pairwise(limits))
+
+    def take_bands() -> None:
+        while True:
+            try:
+                first, last = waiting.popleft()
+            except IndexError:
+                return
+            kernel(first, last, *arguments)
+
+    at_once(*[take_bands] * count)
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """What the calls return; they run beside each other where there are threads, and must release the GIL to gain."""
+    """What the calls return; they run beside each other where there are threads, and must release the GIL to gain.
+
+    The caller's own thread takes its share, so a call costs one hand-over for each further core, and never waits for a
+    pool that others keep busy.
+    """
     count = threads()
     if count == 1:
         return [call() for call in calls]
-    futures = [_pool(count).submit(call) for call in calls]
-    return [future.result() for future in futures]
+    futures = [_pool(count).submit(call) for call in calls[1:]]
+    results = [calls[0]()]
+    for call, future in zip(calls[1:], futures, strict=True):
+        results.append(call() if future.cancel() else future.result())
+    return results
 
 
 @cache
