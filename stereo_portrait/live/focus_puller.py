@@ -23,6 +23,7 @@ SETTLED_SHARE = 0.05  # of the way that is left after rack_s
 SETTLED_AT = 4.744  # (1 + a) exp(-a) = SETTLED_SHARE
 DEAD_BAND_PER_M = 0.02  # 1/m: smaller wishes are the measurement's noise
 CASCADE = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
+REST = 8.0  # times as long as a look took, before the next: at most a ninth of a core
 NEAREST_M, FARTHEST_M = 0.05, 1000.0
 
 
@@ -60,6 +61,7 @@ class FocusPuller:
         self._looking: Future[Focus | None] | None = None
         self._asked: tuple[object, ...] = ()
         self._looked_s = -math.inf
+        self._took_s = 0.0  # the last look
         self._rack: Rack | None = None
         self._target_per_m = 0.0
         self._last_s = 0.0
@@ -77,10 +79,11 @@ class FocusPuller:
         if self._looking is not None and self._looking.done():
             self._take(self._looking.result())
             self._looking = None
-        due = asked != self._asked or now_s - self._looked_s >= self.live.refocus_s
+        rest_s = max(self.live.refocus_s, REST * self._took_s)
+        due = asked != self._asked or now_s - self._looked_s >= rest_s
         if self._looking is None and due:
             self._asked, self._looked_s = asked, now_s
-            self._looking = self._beside.submit(self._look, seen, wish)
+            self._looking = self._beside.submit(self._timed_look, seen, wish)
         at_per_m = self._rack.step(self._target_per_m, now_s - self._last_s, self.live.rack_s)
         self._last_s = now_s
         return Focus(1 / max(at_per_m, 1 / FARTHEST_M), None, self.how)
@@ -95,6 +98,12 @@ class FocusPuller:
         per_m = 1 / min(max(found.distance_m, NEAREST_M), FARTHEST_M)
         if abs(per_m - self._target_per_m) > DEAD_BAND_PER_M or found.how != self.how:
             self._target_per_m, self.how = per_m, found.how
+
+    def _timed_look(self, seen: LiveDepth, wish: Wish) -> Focus | None:
+        began_s = time.monotonic()
+        found = self._look(seen, wish)
+        self._took_s = time.monotonic() - began_s
+        return found
 
     def _look(self, seen: LiveDepth, wish: Wish) -> Focus | None:
         """The wish's target in this picture; None where it cannot be seen, and the focus stays."""
@@ -119,7 +128,7 @@ class FocusPuller:
             self._faces = cv2.CascadeClassifier(str(CASCADE))
         height, width = depth.depth_m.shape
         grey = cv2.cvtColor(cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-        found = self._faces.detectMultiScale(cv2.equalizeHist(grey), 1.2, 6, minSize=(height // 10, height // 10))
+        found = self._faces.detectMultiScale(cv2.equalizeHist(grey), 1.25, 5, minSize=(height // 7, height // 7))
         if len(found) == 0:
             return None
         x, y, w, h = max(np.asarray(found).tolist(), key=lambda box: box[2] * box[3])

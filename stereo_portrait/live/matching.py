@@ -18,7 +18,8 @@ from stereo_portrait.rendering.bands import in_bands
 Map = NDArray[np.float32]
 Grey = NDArray[np.uint8]
 SHRINK = 0.25  # of the way towards a narrower range, each time it is looked for
-LOOK_EVERY = 12  # frames
+LOOK_EVERY = 30  # frames
+SOONEST = 5  # frames between two looks, however urgent
 TRIM_PX = 3.0  # of the margin that the search range comes with
 PINNED_SHARE = 0.01  # of the picture at the near end of the search: something is nearer, look at once
 
@@ -65,8 +66,9 @@ class SearchRange:
             self._looking = self._beside.submit(_looked, left, right)
 
     def hurry(self) -> None:
-        """Look again with the next frame."""
-        self._age = LOOK_EVERY
+        """Look again as soon as may be."""
+        if self._age >= SOONEST:
+            self._age = LOOK_EVERY
 
     def close(self) -> None:
         """Let go of the thread."""

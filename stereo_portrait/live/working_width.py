@@ -8,7 +8,7 @@ from stereo_portrait.live.settings import LiveSettings
 WIDTHS_PX = (64, 96, 128, 160, 192, 224, 256, 288, 320, 360, 400, 480, 560, 640, 800, 1024, 1280, 1600, 2048)
 SETTLE_S = 1.5  # after a change, before the next
 PATIENCE_S = 6.0  # before trying a larger width again; doubled each time that one proves too large
-SLACK = 0.75  # of the time a frame may take: below it the next width is tried
+FULL, SLACK = 0.9, 0.65  # of the time a frame may take: above the one a smaller width, below the other a larger one
 
 
 class WorkingWidth:
@@ -36,7 +36,7 @@ class WorkingWidth:
             return self.width_px
         took = [figures.stages[name].busy.recent_ms() for name in ("depth", "render")]
         slowest_ms = max((t for t in took if t is not None), default=0.0)
-        if slowest_ms > self.allowed_ms * 1.05 and self.at > 0:
+        if slowest_ms > FULL * self.allowed_ms and self.at > 0:
             self._patience_s = min(self._patience_s * 2, 120.0) if self._last_was_up else self._patience_s
             self._step(-1, figures)
         elif slowest_ms < SLACK * self.allowed_ms and self.at + 1 < len(self.widths) and since_s > self._patience_s:

@@ -109,3 +109,26 @@ def _texture(seed: int, size: tuple[int, int], contrast: float) -> np.ndarray:
         blotches = cv2.GaussianBlur(rng.normal(0, 1, (*size, 3)).astype(np.float32), (0, 0), sigma)
         picture += contrast / 3 * blotches / blotches.std()
     return picture
+
+
+def panned(width_px: int, height_px: int, count: int, sigma: float = 2.0) -> tuple[list[StereoPair], RectifiedRig]:
+    """The built-in pair seen by a rig that pans slowly, with sensor noise; the frames go round without a jump."""
+    pair, whole = motorcycle(round(width_px * 1.15), round(height_px * 1.15))
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, sigma, (8, height_px, width_px, 3)).astype(np.float32)
+    frames = []
+    for number in range(count):
+        turn = 2 * np.pi * number / count
+        x = (np.sin(turn) + 1) / 2 * (pair.left.shape[1] - width_px)
+        y = (np.cos(turn) + 1) / 2 * (pair.left.shape[0] - height_px)
+        shift = np.array([[1, 0, -x], [0, 1, -y]], np.float32)
+        views = [cv2.warpAffine(v, shift, (width_px, height_px)) for v in (pair.left, pair.right)]
+        left, right = (
+            np.clip(v + noise[(number + k) % 8], 0, 255).astype(np.uint8) for v, k in zip(views, (0, 3), strict=True)
+        )
+        frames.append(StereoPair(left, right, f"frame {number}"))
+    centre = (width_px - 1) / 2
+    rig = RectifiedRig(
+        width_px, height_px, whole.focal_px, whole.baseline_m, centre, centre + whole.doffs_px, (height_px - 1) / 2
+    )
+    return frames, rig

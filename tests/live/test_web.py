@@ -233,14 +233,14 @@ def test_beyond_loopback_the_address_holds_a_token() -> None:
 
 
 def test_a_port_that_is_taken_is_said_in_one_line() -> None:
-    before = threading.active_count()
+    before = [t.name for t in threading.enumerate()].count("live-http")
     first = Browser(Controls(Wish(1.8)), dict, 0)
     try:
         with pytest.raises(DeviceError, match="choose another --http PORT"):
             Browser(Controls(Wish(1.8)), dict, first.port)
     finally:
         first.close()
-    assert threading.active_count() == before
+    assert [t.name for t in threading.enumerate()].count("live-http") == before
 
 
 @pytest.mark.skipif(installed() is None, reason="no Chromium on this machine")
