@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help setup demo test check format bench train-monocular train-subject clean
+.PHONY: help setup demo test check format bench train-monocular train-subject train-refiner measure-refiner clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -56,6 +56,25 @@ train-subject: setup  ## train the built-in subject network (needs the extra "tr
 		--out $(TRAIN_OUT) --resume
 	$(BIN)/python -m stereo_portrait.training.export subject --checkpoint $(TRAIN_OUT)/subject.pt \
 		--out $(TRAIN_OUT)/subject_small.onnx
+
+# TRAIN_CUTOUTS: any folder of pictures with transparency, such as Debian's tuxpaint-stamps-default
+TRAIN_CUTOUTS ?= cutouts
+SCENES ?= out/scenes
+FRAMES ?= out/frames
+
+train-refiner: setup  ## train the guided network (needs the extra "train")
+	$(BIN)/python -m stereo_portrait.training.refiner_pool stereo --photos $(TRAIN_PHOTOS) \
+		--cutouts $(TRAIN_CUTOUTS) --out $(TRAIN_OUT)/scenes
+	$(BIN)/python -m stereo_portrait.training.train_refiner stereo --pool $(TRAIN_OUT)/scenes --steps 11000 \
+		--out $(TRAIN_OUT) --resume
+	$(BIN)/python -m stereo_portrait.training.export_refiner --checkpoint $(TRAIN_OUT)/refiner_stereo.pt \
+		--out $(TRAIN_OUT)/guided_stereo.onnx
+
+measure-refiner: setup  ## every figure of docs/refinement.md: SCENES in a layout of `evaluate`, FRAMES of depth cameras
+	$(BIN)/stereo-portrait evaluate $(SCENES) --method sgbm,sgbm+wls,sgbm+median,sgbm+network
+	for what in trust portraits speed; do \
+		$(BIN)/python -m stereo_portrait.training.measure_refiner $$what --scenes $(SCENES) || exit 1; done
+	$(BIN)/python -m stereo_portrait.training.measure_refiner sensor --frames $(FRAMES)
 
 clean:  ## remove .venv and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

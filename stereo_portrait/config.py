@@ -24,6 +24,7 @@ SECTIONS: dict[str, str] = {
     "focus": "stereo_portrait.rendering.focus:FocusSettings",
     "lens": "stereo_portrait.rendering.lens:LensSettings",
     "median": "stereo_portrait.refinement.weighted_median:WeightedMedianSettings",
+    "guided": "stereo_portrait.refinement.guided_network:GuidedNetworkSettings",
     "bokeh": "stereo_portrait.rendering.bokeh:BokehSettings",
     "monocular": "stereo_portrait.fallback.monocular:MonocularSettings",
     "parallax": "stereo_portrait.fallback.parallax_settings:ParallaxSettings",

@@ -150,6 +150,8 @@ def estimate_from_pair(
         measured = watch("measured", stages.matcher.match(rectified))
         refined = watch("refined", stages.refiner.refine(measured, rectified))
     warnings = _warnings(rows, stages.row_error_limit_px)
+    if stages.refiner.notice is not None:
+        warnings = (*warnings, stages.refiner.notice)
     answer = Answer(refined.to_depth(), refined, DepthDecision("stereo", ("stereo as asked",)))
     if looking is not None:
         try:

@@ -79,7 +79,7 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--frame", type=click.IntRange(min=0), help="Which frame, where INPUTS is a SOURCE of many."),
             click.option("--matcher", default="sgbm", show_default=True, help="sgbm or sgbm-hh (slower)."),
-            click.option("--refiner", default="median", show_default=True, help="none, wls or median."),
+            click.option("--refiner", default="median", show_default=True, help="none, wls, median or network."),
         )
     ):
         command = option(command)

@@ -1,5 +1,6 @@
 """Disparity and depth: unknown is NaN, the reason is a flag, trust is a number."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Literal
@@ -8,9 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo_portrait.core.arrays import checked
+from stereo_portrait.core.capture import Image
 from stereo_portrait.core.rig import RectifiedRig
 
 NEAREST_SHARE = 1.5  # of the scale: a stray near pixel may not come closer than this
+Enlarge = Callable[
+    [NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]],
+    tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]],
+]
+"""(h, w) px, confidence, flaws at a working size -> the same on the photo's grid and in its pixels."""
 Origin = Literal["stereo", "sensor", "monocular", "fused", "phone"]
 
 
@@ -25,6 +32,21 @@ class Flaw(IntFlag):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class MatchEvidence:
+    """What a stereo matcher knew at its own working size, before and after judging: a refiner may weigh it again.
+
+    All of one size, which is the photo's or smaller.
+    """
+
+    left: Image  # as matched: equalised
+    right: Image
+    raw_left_px: NDArray[np.float32]  # (h, w) every answer, right or wrong; NaN = none
+    raw_right_px: NDArray[np.float32]  # the same of the right view
+    judged: "DisparityMap"  # the map that came of it, filled: no NaN; without evidence of its own
+    enlarge: Enlarge | None = None  # None where the evidence has the photo's size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class DisparityMap:
     """Left-view disparity."""
 
@@ -32,6 +54,7 @@ class DisparityMap:
     confidence: NDArray[np.float32]  # (H, W) in [0, 1]; 0 where unknown
     flaws: NDArray[np.uint8]  # (H, W) of Flaw bits
     rig: RectifiedRig
+    evidence: MatchEvidence | None = None  # None: a sensor, a file, or a matcher that keeps none
 
     def __post_init__(self) -> None:
         sizes = {"H": self.rig.height_px, "W": self.rig.width_px}

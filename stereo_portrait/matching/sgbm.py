@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo_portrait.core.capture import Image, RectifiedPair
-from stereo_portrait.core.depth import DisparityMap, Flaw
+from stereo_portrait.core.depth import DisparityMap, Flaw, MatchEvidence
 from stereo_portrait.core.errors import ConfigError, InputError
 from stereo_portrait.matching.consistency import left_right_difference, outside_overlap, texture
 from stereo_portrait.matching.fill import filled_from_background
 from stereo_portrait.matching.photometric import equalised
 from stereo_portrait.matching.search_range import find_range
-from stereo_portrait.matching.subpixel import refine_subpixel
+from stereo_portrait.matching.subpixel import refine_subpixel, unbent
 from stereo_portrait.matching.working_size import at_working_size
 
 MODES = {"3way": cv2.STEREO_SGBM_MODE_SGBM_3WAY, "hh": cv2.STEREO_SGBM_MODE_HH, "sgbm": cv2.STEREO_SGBM_MODE_SGBM}
@@ -72,9 +72,11 @@ class SgbmSettings:
 class RawMatch:
     """Both views' SGBM answers before anything is rejected; NaN = no answer."""
 
-    left_px: NDArray[np.float32]
+    left_px: NDArray[np.float32]  # without speckles
     right_px: NDArray[np.float32]
     difference_px: NDArray[np.float32]  # left-right difference, +inf where unknown
+    every_left_px: NDArray[np.float32]  # speckles too
+    every_right_px: NDArray[np.float32]
 
 
 class SgbmMatcher:
@@ -101,7 +103,9 @@ class SgbmMatcher:
         low_px, high_px = self._range(left, right, scale)
         raw = self.raw(left, right, low_px, high_px)
         found = self._judged(raw, replace(pair, left=left, right=right), low_px, high_px)
-        return filled_from_background(found) if self.settings.fill else found
+        filled = filled_from_background(found)
+        evidence = MatchEvidence(left, right, unbent(raw.every_left_px), raw.every_right_px, filled)
+        return replace(filled if self.settings.fill else found, evidence=evidence)
 
     def _range(self, left: Image, right: Image, scale: float) -> tuple[int, int]:
         low, high = self.settings.min_disparity_px, self.settings.max_disparity_px
@@ -115,12 +119,16 @@ class SgbmMatcher:
 
     def raw(self, left: Image, right: Image, low_px: int, high_px: int) -> RawMatch:
         """Match both ways: the right view's answer is the left view's of the mirrored, exchanged pair."""
-        from_left = self._one_way(left, right, low_px, high_px)
+        left_px, every_left_px = self._one_way(left, right, low_px, high_px)
         mirrored = self._one_way(right[:, ::-1], left[:, ::-1], low_px, high_px)
-        from_right = np.ascontiguousarray(mirrored[:, ::-1])
-        return RawMatch(from_left, from_right, left_right_difference(from_left, from_right))
+        right_px, every_right_px = (np.ascontiguousarray(m[:, ::-1]) for m in mirrored)
+        difference_px = left_right_difference(left_px, right_px)
+        return RawMatch(left_px, right_px, difference_px, every_left_px, every_right_px)
 
-    def _one_way(self, left: Image, right: Image, low_px: int, high_px: int) -> NDArray[np.float32]:
+    def _one_way(
+        self, left: Image, right: Image, low_px: int, high_px: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(H, W) disparity without speckles, and with them."""
         s = self.settings
         count = -(-(high_px - low_px) // 16) * 16
         pad_left, pad_right = max(0, low_px + count), max(0, -low_px)
@@ -143,12 +151,13 @@ class SgbmMatcher:
             mode=MODES[s.mode],
         )
         fixed = engine.compute(views[0], views[1])
-        fixed = fixed[:, pad_left : fixed.shape[1] - pad_right if pad_right else None]
-        if s.speckle_px:
-            fixed = np.ascontiguousarray(fixed)
-            limit = max(1, int(s.speckle_range_px * FIXED_POINT))
-            cv2.filterSpeckles(fixed, (low_px - 1) * FIXED_POINT, s.speckle_px, limit)
-        return np.where(fixed < low_px * FIXED_POINT, np.nan, fixed / np.float32(FIXED_POINT)).astype(np.float32)
+        fixed = np.ascontiguousarray(fixed[:, pad_left : fixed.shape[1] - pad_right if pad_right else None])
+        every_px = _in_pixels(fixed, low_px)
+        if not s.speckle_px:
+            return every_px, every_px
+        limit = max(1, int(s.speckle_range_px * FIXED_POINT))
+        cv2.filterSpeckles(fixed, (low_px - 1) * FIXED_POINT, s.speckle_px, limit)
+        return _in_pixels(fixed, low_px), every_px
 
     def _judged(self, raw: RawMatch, pair: RectifiedPair, low_px: int, high_px: int) -> DisparityMap:
         s = self.settings
@@ -186,6 +195,11 @@ class SgbmMatcher:
         value = agree * (0.3 + 0.7 * company**2) * (0.4 + 0.6 * textured)
         pinned = (disparity_px >= high_px - 1) | (disparity_px <= low_px)
         return np.where(known, np.where(pinned & (low_px > 0), 0.3 * value, value), 0).astype(np.float32)
+
+
+def _in_pixels(fixed: NDArray[np.int16], low_px: int) -> NDArray[np.float32]:
+    """SGBM's sixteenths of a pixel as pixels, its sentinel as NaN."""
+    return np.where(fixed < low_px * FIXED_POINT, np.nan, fixed / np.float32(FIXED_POINT)).astype(np.float32)
 
 
 class SgbmHhMatcher(SgbmMatcher):

@@ -25,7 +25,7 @@ def refine_subpixel(
     NaN stays NaN.
     """
     known = ~np.isnan(disparity_px)
-    start = _unbent(np.where(known, disparity_px, 0).astype(np.float32))
+    start = unbent(np.where(known, disparity_px, 0).astype(np.float32))
     size = (window_px, window_px)
     smooth = _range(disparity_px, known, window_px) < SMOOTH_RANGE_PX
     grey_left, grey_right = (cv2.cvtColor(v, cv2.COLOR_RGB2GRAY).astype(np.float32) for v in (left, right))
@@ -53,8 +53,8 @@ def refine_subpixel(
     return np.where(known, np.where(better, found, start), np.float32(np.nan)).astype(np.float32)
 
 
-def _unbent(disparity_px: Disparity) -> Disparity:
-    """Inverse of SGBM's bend: fractions up to 0.2 were halved, the rest is squeezed into what remains."""
+def unbent(disparity_px: Disparity) -> Disparity:
+    """Inverse of SGBM's bend: fractions up to 0.2 were halved, the rest is squeezed into what remains; NaN stays."""
     whole = np.rint(disparity_px)
     fraction = disparity_px - whole
     size = np.abs(fraction)

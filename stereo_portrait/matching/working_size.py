@@ -34,8 +34,15 @@ def at_working_size(
     )
     found = match(small, size[0] / width_px)
     source = chosen_neighbour(small.left, pair.left)
-    disparity_px = enlarged(found.disparity_px, source) * np.float32(width_px / size[0])
-    return DisparityMap(disparity_px, _taken(found.confidence, source), _taken(found.flaws, source), pair.rig)
+    stretch = np.float32(width_px / size[0])
+
+    def enlarge(
+        small_px: NDArray[np.float32], confidence: NDArray[np.float32], flaws: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
+        return enlarged(small_px, source) * stretch, _taken(confidence, source), _taken(flaws, source)
+
+    evidence = None if found.evidence is None else replace(found.evidence, enlarge=enlarge)
+    return DisparityMap(*enlarge(found.disparity_px, found.confidence, found.flaws), pair.rig, evidence)
 
 
 def enlarged(disparity_px: NDArray[np.float32], source: NDArray[np.int32]) -> NDArray[np.float32]:

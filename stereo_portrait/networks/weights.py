@@ -19,7 +19,11 @@ from stereo_portrait.networks.contract import Contract, contract_from, read_cont
 from stereo_portrait.networks.session import Session, open_session
 
 HERE = Path(__file__).parent
-BUILT_IN_FOR = {"monocular": "monocular-small", "subject": "subject-small"}
+BUILT_IN_FOR = {
+    "monocular": "monocular-small",
+    "subject": "subject-small",
+    "refiner": "guided-stereo",
+}
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,22 @@ def open_network(choice: str, purpose: str, threads: int = 0) -> tuple[Session, 
         fitting = [w.name for w in catalogue().values() if w.purpose == purpose]
         raise WeightsError(f"network '{name}' is for {weights.purpose}, not {purpose}; try {', '.join(fitting)}")
     return open_session(find(name), threads), weights.contract
+
+
+def open_weights(choice: str, purpose: str, threads: int = 0) -> Session:
+    """Session for "built-in", a name of the catalogue, or an .onnx file, for a stage that feeds its network itself.
+
+    Raises:
+        WeightsError: not there, damaged, or made for another purpose.
+    """
+    if choice.endswith(".onnx"):
+        return open_session(Path(choice), threads)
+    name = BUILT_IN_FOR[purpose] if choice == "built-in" else choice
+    weights = named(name)
+    if weights.purpose != purpose:
+        fitting = [w.name for w in catalogue().values() if w.purpose == purpose]
+        raise WeightsError(f"network '{name}' is for {weights.purpose}, not {purpose}; try {', '.join(fitting)}")
+    return open_session(find(name), threads)
 
 
 def has_hash(path: Path, sha256: str) -> bool:

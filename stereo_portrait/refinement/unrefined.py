@@ -7,6 +7,8 @@ from stereo_portrait.core.depth import DisparityMap
 class NoRefiner:
     """Returns the map as it came."""
 
+    notice: str | None = None
+
     def refine(self, disparity: DisparityMap, pair: RectifiedPair) -> DisparityMap:
         """The same map."""
         return disparity

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo_portrait.core.capture import RectifiedPair
+from stereo_portrait.core.capture import Image, RectifiedPair
 from stereo_portrait.core.depth import DisparityMap, Flaw
 from stereo_portrait.core.errors import ConfigError
 
@@ -28,6 +28,7 @@ class WeightedMedianSettings:
     filled_weight: float = 0.4
     least_change_px: float = 1.0
     passes: int = 1
+    stride_px: int = 1
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -37,6 +38,7 @@ class WeightedMedianSettings:
             ("filled_weight", 0.0, 1.0),
             ("least_change_px", 0.0, 64),
             ("passes", 1, 5),
+            ("stride_px", 1, 4),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -51,24 +53,33 @@ class WeightedMedianRefiner:
     where the window holds a step of more than `edge_step_px` or the pixel was filled: elsewhere it changes nothing.
     """
 
+    notice: str | None = None
+
     def __init__(self, settings: WeightedMedianSettings | None = None) -> None:
         self.settings = settings or WeightedMedianSettings()
 
     def refine(self, disparity: DisparityMap, pair: RectifiedPair) -> DisparityMap:
         """The map with crisper edges and better filled parts; unknown stays unknown."""
         s = self.settings
-        found = disparity.disparity_px
-        guide = cv2.medianBlur(pair.left, 3)
         trust = np.where(disparity.measured, 0.3 + 0.7 * disparity.confidence, s.filled_weight).astype(np.float32)
-        trust[~disparity.known] = 0
-        table = np.exp(-((np.arange(3 * 255 + 1) / (3 * s.colour_sigma)) ** 2) / 2).astype(np.float32)
         filled = (disparity.flaws & Flaw.FILLED) > 0
+        return replace(disparity, disparity_px=self.cleaned(disparity.disparity_px, trust, filled, pair.left))
+
+    def cleaned(
+        self, found: NDArray[np.float32], trust: NDArray[np.float32], filled: NDArray[np.bool_], guide: Image
+    ) -> NDArray[np.float32]:
+        """(H, W) of any unit whose edges are steps above `edge_step_px`; NaN stays. `trust` is each value's vote."""
+        s = self.settings
+        known = ~np.isnan(found)
+        trust = np.where(known, trust, np.float32(0))
+        guide = cv2.medianBlur(guide, 3)
+        table = np.exp(-((np.arange(3 * 255 + 1) / (3 * s.colour_sigma)) ** 2) / 2).astype(np.float32)
         for _ in range(s.passes):
-            where = disparity.known & (_near_jumps(found, s.radius_px, s.edge_step_px) | filled)
-            median = _median(found, guide, trust, where, table, s.radius_px)
+            where = known & (_near_jumps(found, s.radius_px, s.edge_step_px) | filled)
+            median = _median(found, guide, trust, where, table, s.radius_px, s.stride_px)
             changed = filled | (np.abs(median - found) > s.least_change_px)
             found = np.where(changed, median, found).astype(np.float32)
-        return replace(disparity, disparity_px=found)
+        return found
 
 
 def _near_jumps(disparity_px: NDArray[np.float32], radius_px: int, step_px: float) -> NDArray[np.bool_]:
@@ -92,6 +103,7 @@ def _median(
     where: NDArray[np.bool_],
     table: NDArray[np.float32],
     radius: int,
+    stride: int,
 ) -> NDArray[np.float32]:
     """(H, W) weighted median where asked, the old value elsewhere; bands of rows on plain threads."""
     out = disparity.copy()
@@ -99,7 +111,7 @@ def _median(
     with ThreadPoolExecutor(max(1, min(cv2.getNumThreads(), BANDS))) as pool:
         spans = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
         jobs = [
-            pool.submit(_median_rows, disparity, guide, trust, where, table, radius, out, top, bottom)
+            pool.submit(_median_rows, disparity, guide, trust, where, table, radius, stride, out, top, bottom)
             for top, bottom in spans
         ]
         for job in jobs:
@@ -109,7 +121,16 @@ def _median(
 
 @numba.njit(cache=True, nogil=True)
 def _median_rows(
-    disparity: Any, guide: Any, trust: Any, where: Any, table: Any, radius: int, out: Any, top: int, bottom: int
+    disparity: Any,
+    guide: Any,
+    trust: Any,
+    where: Any,
+    table: Any,
+    radius: int,
+    stride: int,
+    out: Any,
+    top: int,
+    bottom: int,
 ) -> None:
     """Weighted median by a histogram over the window's own range, then the weighted mean inside the median's bin."""
     height, width = disparity.shape
@@ -122,8 +143,8 @@ def _median_rows(
             y0, y1 = max(0, y - radius), min(height, y + radius + 1)
             x0, x1 = max(0, x - radius), min(width, x + radius + 1)
             low, high = np.float32(1e9), np.float32(-1e9)
-            for j in range(y0, y1):
-                for i in range(x0, x1):
+            for j in range(y0, y1, stride):
+                for i in range(x0, x1, stride):
                     if trust[j, i] > 0:
                         value = disparity[j, i]
                         low = min(low, value)
@@ -137,8 +158,8 @@ def _median_rows(
                 sums[slot] = 0
             total = np.float32(0)
             r, g, b = np.int32(guide[y, x, 0]), np.int32(guide[y, x, 1]), np.int32(guide[y, x, 2])
-            for j in range(y0, y1):
-                for i in range(x0, x1):
+            for j in range(y0, y1, stride):
+                for i in range(x0, x1, stride):
                     if trust[j, i] > 0:
                         colour = abs(np.int32(guide[j, i, 0]) - r) + abs(np.int32(guide[j, i, 1]) - g)
                         colour += abs(np.int32(guide[j, i, 2]) - b)  # int() of a uint8 stays unsigned in numba

@@ -30,6 +30,8 @@ class WlsRefiner:
     Source: Min et al., "Fast Global Image Smoothing Based on Weighted Least Squares", TIP 2014 (cv2.ximgproc).
     """
 
+    notice: str | None = None
+
     def __init__(self, settings: WlsSettings | None = None) -> None:
         self.settings = settings or WlsSettings()
 

@@ -1,0 +1,94 @@
+"""A network weighs the matcher's evidence at every pixel: which answer to believe, what to put where none is right.
+
+See docs/refinement.md. Without the matcher's evidence (a map from a file, a matcher that keeps none) or without usable
+weights the best classical refiner does the work, and `notice` says so.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo_portrait.core.capture import RectifiedPair
+from stereo_portrait.core.depth import DisparityMap, Flaw, MatchEvidence
+from stereo_portrait.core.errors import ConfigError, WeightsError
+from stereo_portrait.networks.session import Session
+from stereo_portrait.networks.weights import open_weights
+from stereo_portrait.refinement.choice import chosen
+from stereo_portrait.refinement.guided_input import network_input
+from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner
+
+Map = NDArray[np.float32]
+TILE_ROWS = 1024  # of half-size pixels at a time; bounds the memory of the network
+OVERLAP_ROWS = 96  # of half-size pixels: more than the network sees to either side
+KEPT_PX = 1.0  # a filled pixel whose new value lies this near what was measured there is measured after all
+INVENTED = 0.5  # most confidence of a filled pixel
+
+
+@dataclass(frozen=True)
+class GuidedNetworkSettings:
+    """Which weights, and how many threads run them."""
+
+    network: str = "built-in"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threads <= 256:
+            raise ConfigError(f"guided.threads must be 0 (all cores) to 256, found {self.threads}")
+
+
+class GuidedNetworkRefiner:
+    """Chooses for every pixel among the matcher's candidates, corrects by less than a pixel, and states its trust."""
+
+    notice: str | None
+
+    def __init__(self, settings: GuidedNetworkSettings | None = None) -> None:
+        self.settings = settings or GuidedNetworkSettings()
+        self.classical = WeightedMedianRefiner()
+        self.notice = None
+
+    def refine(self, disparity: DisparityMap, pair: RectifiedPair) -> DisparityMap:
+        """The map with crisper edges, better filled parts and calibrated confidence; unknown stays unknown."""
+        self.notice = None
+        evidence = disparity.evidence
+        if evidence is None:
+            return self.classical.refine(disparity, pair)
+        try:
+            session = open_weights(self.settings.network, "refiner", self.settings.threads)
+            small_px, confidence = answered(session, evidence)
+        except WeightsError as error:
+            self.notice = f"the weighted median refined the disparity, for want of the network: {error}"
+            return self.classical.refine(disparity, pair)
+        judged = evidence.judged
+        guessed = (judged.flaws & Flaw.FILLED) > 0
+        measured = guessed & (np.abs(small_px - evidence.raw_left_px) <= KEPT_PX)  # NaN compares false
+        flaws = np.where(measured & (confidence > INVENTED), judged.flaws & ~np.uint8(Flaw.FILLED), judged.flaws)
+        filled = (flaws & Flaw.FILLED) > 0
+        confidence = np.where(filled, np.minimum(confidence, np.float32(INVENTED)), confidence)
+        known = disparity.known
+        if evidence.enlarge is None:
+            full_px, full_confidence, full_flaws = small_px, confidence, flaws.astype(np.uint8)
+        else:
+            full_px, full_confidence, full_flaws = evidence.enlarge(small_px, confidence, flaws.astype(np.uint8))
+        full_px = np.where(known, full_px, np.float32(np.nan)).astype(np.float32)
+        full_confidence = np.where(known, full_confidence, np.float32(0)).astype(np.float32)
+        return replace(disparity, disparity_px=full_px, confidence=full_confidence, flaws=full_flaws)
+
+
+def answered(session: Session, evidence: MatchEvidence) -> tuple[Map, Map]:
+    """(h, w) disparity in px without NaN, and confidence in [0, 1], at the evidence's size."""
+    told = network_input(evidence)
+    entry = session.inputs[0]
+    rows = told.features.shape[1]
+    if rows <= TILE_ROWS + 2 * OVERLAP_ROWS:
+        answers = session.run({entry: told.features[None]})[0][0]
+    else:
+        parts = []
+        for top in range(0, rows, TILE_ROWS):
+            first, last = max(0, top - OVERLAP_ROWS), min(rows, top + TILE_ROWS + OVERLAP_ROWS)
+            part = session.run({entry: told.features[None, :, first:last]})[0][0]
+            parts.append(part[:, top - first : top - first + TILE_ROWS])
+        answers = np.concatenate(parts, axis=1)
+    height, width = evidence.judged.disparity_px.shape
+    disparity_px, confidence = chosen(np.ascontiguousarray(answers), told.candidates)
+    return disparity_px[:height, :width], confidence[:height, :width]

@@ -1,0 +1,227 @@
+"""Train the guided network on a pool of scenes.
+
+python -m stereo_portrait.training.train_refiner stereo|sensor --pool DIR --out DIR [--steps N] [--resume]
+
+The last shard is kept aside. Every random choice follows from the seed and the step, so a resumed run draws the same
+crops, as long as the pool holds the same shards. Loss: the expected bounded error over the network's own choice,
+counted more at true edges, the log loss against a choice with hindsight, and that of the confidence.
+"""
+
+import argparse
+import json
+import math
+import signal
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stereo_portrait.refinement.evidence_features import CANDIDATES, COSTS, SHAPE, SIDE_COSTS, STEPS, TEXTURE
+from stereo_portrait.training.curves import draw_curves
+from stereo_portrait.training.refiner_network import GuidedNetwork, unfolded
+
+SEED = 5
+BATCH = 4
+CROP = (192, 256)
+RATE = 2e-3
+DECAY = 1e-3
+WARM_UP = 300
+AVERAGE = 0.999
+EDGE_JUMP_PX = 2.0
+EDGE_WEIGHT = 1.5
+SELECTIVITY = 0.08
+TELLING_PX = 0.5  # a candidate this much nearer to the truth is not worth a choice
+VENTURE = (0.0, 0.06, 0.0, 0.06, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.0, 0.1)
+"""What leaving the base, its median and its mean must gain at least: a choice that helps little is not made."""
+PARTS = ("features", "offsets", "target", "seen")
+
+
+class Pool:
+    """The shards of a folder, mapped into memory."""
+
+    def __init__(self, shards: list[Path]) -> None:
+        self.shards = [{k: np.load(s / f"{k}.npy", mmap_mode="r") for k in PARTS} for s in shards]
+        self.counts = np.array([len(s["target"]) for s in self.shards])
+
+    def batch(self, size: int, draw: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Folded features, candidate offsets and truth minus base of random crops, colours shaken."""
+        found = []
+        for _ in range(size):
+            shard = self.shards[draw.choice(len(self.shards), p=self.counts / self.counts.sum())]
+            index = int(draw.integers(len(shard["target"])))
+            height, width = shard["target"].shape[1:]
+            y = 16 * int(draw.integers((height - CROP[0]) // 16 + 1))
+            x = 16 * int(draw.integers((width - CROP[1]) // 16 + 1))
+            rows, columns = slice(y, y + CROP[0]), slice(x, x + CROP[1])
+            half = (slice(y // 2, (y + CROP[0]) // 2), slice(x // 2, (x + CROP[1]) // 2))
+            features = shard["features"][index, :, *half].astype(np.float32)
+            shaken(features, draw)
+            offsets = shard["offsets"][index, :, rows, columns].astype(np.float32)
+            found.append((features, offsets, shard["target"][index, rows, columns].astype(np.float32)[None]))
+        return tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*found, strict=True))  # type: ignore[return-value]
+
+
+def shaken(features: np.ndarray, draw: np.random.Generator) -> None:
+    """In place: other colours and contrast, and matching evidence as unreliable as real cameras make it.
+
+    Real pairs agree less well than drawn ones: reflections, unequal lenses, radiometric differences. Costs are
+    stretched, all candidates of a pixel share an offset, and each has a little noise of its own.
+    """
+    planes = features.shape[1:]
+    order, contrast = draw.permutation(3), float(np.exp(draw.uniform(np.log(0.6), np.log(1.8))))
+    rgb = features[:12].reshape(3, 4, *planes)[order]
+    features[:12] = np.clip(rgb * contrast + draw.uniform(-0.2, 0.2), -1, 1).reshape(12, *planes)
+    costs, beside = features[4 * COSTS : 4 * SIDE_COSTS], features[4 * SIDE_COSTS : 4 * STEPS]
+    stretch = np.float32(np.exp(draw.uniform(-0.2, 1.2)))
+    features[4 * TEXTURE : 4 * TEXTURE + 4] *= np.float32(np.sqrt(stretch))
+    if not costs.any():  # a depth camera has none
+        return
+    shared = np.abs(draw.standard_normal((4, *planes), dtype=np.float32)) * np.float32(draw.uniform(0, 0.35))
+    shared *= draw.random((1, *planes), dtype=np.float32) ** 2
+    own = np.float32(draw.uniform(0, 0.12))
+    costs *= stretch
+    costs += np.tile(shared, (CANDIDATES, 1, 1)) + own * draw.standard_normal(costs.shape, dtype=np.float32)
+    np.clip(costs, 0, 3, out=costs)
+    beside *= stretch
+    beside += own * draw.standard_normal(beside.shape, dtype=np.float32)
+
+
+def edge_weight(features: Tensor, target: Tensor) -> Tensor:
+    """(N, 1, H, W): more near jumps of the true disparity."""
+    shape = F.pixel_shuffle(features[:, 4 * (SHAPE + 1) : 4 * (SHAPE + 3)].float(), 2)
+    steps = 4 * shape / (2 - shape.abs()).clamp_min(1e-3)  # the inverse of the features' squeeze
+    across = steps[:, :1, :, :-1] + target[..., 1:] - target[..., :-1]
+    down = steps[:, 1:, :-1] + target[..., 1:, :] - target[..., :-1, :]
+    jump = F.pad(across.abs() > EDGE_JUMP_PX, (0, 1)) | F.pad(down.abs() > EDGE_JUMP_PX, (0, 0, 0, 1))
+    return 1 + EDGE_WEIGHT * F.max_pool2d(jump.float(), 11, 1, 5)
+
+
+def bounded(error_px: Tensor) -> Tensor:
+    """Grows fastest below a pixel, hardly beyond a few: what bad-pixel counts see."""
+    return error_px / (error_px + 1) + 0.02 * error_px.clamp_max(16)
+
+
+def loss_of(answers: Tensor, offsets: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, dict[str, float]]:
+    logits, step, own, sure = unfolded(answers)
+    base = torch.zeros_like(target)
+    proposals = torch.cat([base + step, offsets + step, own], 1)
+    venture = torch.tensor(VENTURE).view(1, -1, 1, 1)
+    cost = bounded((proposals - target).abs()) + venture
+    share = torch.softmax(logits, 1)
+    expected = (share * cost).sum(1, keepdim=True)
+    plainly = bounded((proposals.detach() - target).abs().sub(TELLING_PX).clamp_min(0)) + venture
+    wanted = torch.softmax(-plainly / SELECTIVITY, 1)  # what a choice with hindsight would be
+    missed = -(wanted * torch.log_softmax(logits, 1).clamp_min(-8)).sum(1, keepdim=True)
+    chosen = logits.detach().argmax(1, keepdim=True)
+    error = (proposals.gather(1, chosen) - target).abs().detach()
+    right = (error < 1).float()
+    doubt = F.binary_cross_entropy_with_logits(sure, right, reduction="none")
+    reachable = (target.abs() < 24).float()
+    total = (weight * (expected + 0.2 * missed + 0.15 * doubt.clamp_max(6) + 0.1 * reachable * cost[:, -1:])).mean()
+    told = {
+        "bad2": float((error > 2).float().mean()),
+        "bad05": float((error > 0.5).float().mean()),
+        "base2": float((target.abs() > 2).float().mean()),
+        "base05": float((target.abs() > 0.5).float().mean()),
+        "doubt": doubt.mean().item(),
+    }
+    return total, told
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=("stereo", "sensor"))
+    parser.add_argument("--pool", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--every", type=int, default=1000, help="steps between scores and checkpoints")
+    parser.add_argument("--resume", action="store_true", help="go on from OUT/refiner_KIND.pt where it exists")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    cv2.setNumThreads(1)
+    torch.manual_seed(SEED)
+    options.out.mkdir(parents=True, exist_ok=True)
+    checkpoint, log = options.out / f"refiner_{options.kind}.pt", options.out / f"refiner_{options.kind}.jsonl"
+
+    network = GuidedNetwork().to(memory_format=torch.channels_last)
+    average = GuidedNetwork().to(memory_format=torch.channels_last)
+    average.load_state_dict(network.state_dict())
+    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    first, spent_s = 0, 0.0
+    if options.resume and checkpoint.exists():
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        network.load_state_dict(saved["network"])
+        average.load_state_dict(saved["average"])
+        optimiser.load_state_dict(saved["optimiser"])
+        first, spent_s = saved["step"], saved["spent_s"]
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    began = time.time()
+    shards = sorted(p for p in options.pool.glob(f"{options.kind}_*") if p.is_dir() and not p.suffix)
+    train, aside = Pool(shards[:-1]), Pool(shards[-1:])
+    running: dict[str, float] = {}
+    for step in range(first, options.steps):
+        if step % 500 == 0:
+            now = sorted(p for p in options.pool.glob(f"{options.kind}_*") if p.is_dir() and not p.suffix)
+            train = Pool([p for p in now if p != shards[-1]])  # the pool may still be growing
+        draw = np.random.default_rng((SEED, step))
+        features, offsets, target = train.batch(BATCH, draw)
+        share = min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / options.steps))
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * max(share, 1e-3)
+        weight = edge_weight(features, target)
+        with torch.autocast("cpu", torch.bfloat16):
+            answers = network(features.contiguous(memory_format=torch.channels_last))
+        loss, told = loss_of(answers.float(), offsets, target, weight)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        keep = min(AVERAGE, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
+                slow.lerp_(fast, 1 - keep)
+        told["loss"] = loss.item()
+        running = {k: v if k not in running else 0.99 * running[k] + 0.01 * v for k, v in told.items()}
+        last = step + 1 == options.steps or stopped
+        if (step + 1) % options.every == 0 or last:
+            spent = spent_s + time.time() - began
+            kept_aside = measured(average, aside)
+            line = {"step": step + 1, "s": round(spent), **{k: round(v, 4) for k, v in running.items()}, **kept_aside}
+            print(json.dumps(line), flush=True)
+            with log.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
+            state = {"network": network.state_dict(), "average": average.state_dict()}
+            state |= {"optimiser": optimiser.state_dict(), "step": step + 1, "spent_s": spent}
+            part = checkpoint.with_suffix(".part")
+            torch.save(state, part)
+            part.replace(checkpoint)
+            draw_curves(log, log.with_suffix(".png"))
+        if stopped:
+            return
+
+
+def measured(network: GuidedNetwork, aside: Pool) -> dict[str, float]:
+    """The same figures on crops of the shard kept aside."""
+    found: list[dict[str, float]] = []
+    with torch.no_grad():
+        for number in range(8):
+            features, offsets, target = aside.batch(BATCH, np.random.default_rng((SEED, 1 << 40, number)))
+            answers = network(features.contiguous(memory_format=torch.channels_last))
+            found.append(loss_of(answers, offsets, target, edge_weight(features, target))[1])
+    return {f"aside_{k}": round(float(np.mean([f[k] for f in found])), 4) for k in found[0]}
+
+
+if __name__ == "__main__":
+    main()

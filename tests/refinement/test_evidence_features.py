@@ -1,0 +1,106 @@
+"""What the guided network is told is true, and its choice is carried out as it was made."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stereo_portrait.core.depth import MatchEvidence
+from stereo_portrait.matching.sgbm import SgbmMatcher, SgbmSettings
+from stereo_portrait.refinement.choice import ANSWERS, OWN, OWN_REACH_PX, STEP, SURE, chosen
+from stereo_portrait.refinement.evidence_features import (
+    CANDIDATES,
+    CHANNELS,
+    COSTS,
+    DIFFERENCE,
+    OFFSETS,
+    RGB,
+    SIDE_COSTS,
+    Evidence,
+)
+from stereo_portrait.refinement.guided_input import MULTIPLE, network_input
+from stereo_portrait.sources import synthetic
+
+
+def evidence(width_px: int = 320, height_px: int = 160) -> MatchEvidence:
+    scene = synthetic.square_in_front(30, 6, width_px, height_px, seed=2)
+    found = SgbmMatcher(SgbmSettings(min_disparity_px=0, max_disparity_px=64)).match(scene.pair).evidence
+    assert found is not None
+    return found
+
+
+def unfolded(features: NDArray[np.float32], channel: int) -> NDArray[np.float32]:
+    four = features[4 * channel : 4 * channel + 4]
+    out = np.empty((2 * four.shape[1], 2 * four.shape[2]), np.float32)
+    for dy in (0, 1):
+        for dx in (0, 1):
+            out[dy::2, dx::2] = four[2 * dy + dx]
+    return out
+
+
+@pytest.fixture(scope="module")
+def told() -> Evidence:
+    return network_input(evidence())
+
+
+def test_the_picture_comes_back_from_the_folded_planes(told: Evidence) -> None:
+    red = (unfolded(told.features, RGB) + 1) * 128
+    assert np.allclose(red, evidence().left[..., 0], atol=0.01)
+
+
+def test_a_true_candidate_explains_both_pictures_and_its_neighbours_do_not(told: Evidence) -> None:
+    truth = synthetic.square_in_front(30, 6, 320, 160, seed=2).truth_disparity_px
+    inside = np.zeros(truth.shape, np.bool_)
+    inside[60:100, 140:180] = True  # on the square
+    inside[10:30, 60:300] = True  # on the wall
+    assert np.abs(told.candidates[0] - truth)[inside].max() < 1
+    cost = unfolded(told.features, COSTS)
+    beside = [cost + unfolded(told.features, SIDE_COSTS + i) for i in (0, 1)]
+    assert np.median(cost[inside]) < 0.25 * min(np.median(b[inside]) for b in beside)
+    assert np.median(unfolded(told.features, DIFFERENCE)[inside]) < 0.1
+
+
+def test_offsets_are_those_of_the_candidates(told: Evidence) -> None:
+    for index in range(1, CANDIDATES):
+        said = unfolded(told.features, OFFSETS + index - 1)
+        step = told.candidates[index] - told.candidates[0]
+        assert np.allclose(said, 2 * step / (4 + np.abs(step)), atol=1e-4)
+
+
+def test_odd_sizes_grow_and_nothing_unknown_enters() -> None:
+    told = network_input(evidence(101, 67))
+    assert told.features.shape == (4 * CHANNELS, 80 // 2, 112 // 2)
+    assert told.candidates.shape == (CANDIDATES, 80, 112)
+    assert 80 % MULTIPLE == 112 % MULTIPLE == 0
+    assert np.isfinite(told.features).all()
+    assert np.isfinite(told.candidates).all()
+
+
+def answers(favourite: int, step: float = 0.0, own: float = 0.0, sure: float = 0.0) -> NDArray[np.float32]:
+    """The same answer at each of 4 x 6 pixels."""
+    said = np.zeros((ANSWERS, 4, 2, 3), np.float32)
+    said[favourite] = 8
+    said[STEP], said[OWN], said[SURE] = step, own, sure
+    return said.reshape(4 * ANSWERS, 2, 3)
+
+
+@pytest.mark.parametrize("favourite", range(CANDIDATES))
+def test_the_likeliest_candidate_wins(favourite: int) -> None:
+    candidates = np.arange(CANDIDATES, dtype=np.float32)[:, None, None] * 5 + np.zeros((1, 4, 6), np.float32)
+    found, confidence = chosen(answers(favourite, step=float(np.arctanh(0.25))), candidates)
+    assert np.allclose(found, 5 * favourite + 0.25, atol=1e-3)
+    assert np.allclose(confidence, 0.5)
+
+
+def test_the_networks_own_proposal_counts_from_the_base() -> None:
+    candidates = np.full((CANDIDATES, 4, 6), 40, np.float32)
+    found, _ = chosen(answers(CANDIDATES, own=-100.0), candidates)
+    assert np.allclose(found, 40 - OWN_REACH_PX, atol=1e-3)
+
+
+def test_two_surfaces_are_never_blended() -> None:
+    said = answers(0)
+    said[4:8] = 7.9  # the second candidate is nearly as likely, and lies on another surface
+    candidates = np.full((CANDIDATES, 4, 6), 10, np.float32)
+    candidates[1] = 30
+    found, _ = chosen(said, candidates)
+    assert np.allclose(found, 10, atol=1e-3)

@@ -1,0 +1,61 @@
+"""Training asks for what it should, and the exported file says what PyTorch says; needs the extra "train"."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+from stereo_portrait.refinement.evidence_features import CANDIDATES, CHANNELS, SHAPE  # noqa: E402
+from stereo_portrait.training.export_refiner import exported  # noqa: E402
+from stereo_portrait.training.refiner_network import ANSWERS, SURE, GuidedNetwork  # noqa: E402
+from stereo_portrait.training.train_refiner import edge_weight, loss_of  # noqa: E402
+
+
+def answers(favourite: int, sure: float) -> "torch.Tensor":
+    full = torch.zeros(1, ANSWERS, 8, 8)
+    full[:, favourite] = 6
+    full[:, SURE] = sure
+    return torch.nn.functional.pixel_unshuffle(full, 2)
+
+
+def loss(favourite: int, sure: float, target_px: float) -> float:
+    offsets = torch.full((1, CANDIDATES - 1, 8, 8), 30.0)
+    offsets[:, 4] = 7.0  # candidate 5 alone is right
+    target = torch.full((1, 1, 8, 8), target_px)
+    return float(loss_of(answers(favourite, sure), offsets, target, torch.ones(1, 1, 8, 8))[0])
+
+
+def test_choosing_the_right_candidate_costs_least() -> None:
+    losses = [loss(favourite, 0, 7.0) for favourite in range(CANDIDATES + 1)]
+    assert int(np.argmin(losses)) == 5
+
+
+def test_being_sure_pays_only_when_right() -> None:
+    assert loss(5, 3, 7.0) < loss(5, -3, 7.0)
+    assert loss(1, -3, 7.0) < loss(1, 3, 7.0)
+
+
+def test_a_safe_candidate_is_preferred_to_an_equal_venture() -> None:
+    offsets = torch.zeros(1, CANDIDATES - 1, 8, 8)
+    target, weight = torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
+    safe, venture = (float(loss_of(answers(k, 0), offsets, target, weight)[0]) for k in (2, 4))
+    assert safe < venture
+
+
+def test_true_edges_weigh_more() -> None:
+    features = torch.zeros(1, 4 * CHANNELS, 16, 16)
+    target = torch.zeros(1, 1, 32, 32)
+    target[..., 16:] = 10
+    weight = edge_weight(features, target)
+    assert weight[0, 0, 16, 16] > weight[0, 0, 16, 2] == 1
+    across = torch.nn.functional.pixel_unshuffle(torch.full((1, 1, 32, 32), 2 * 10 / 14), 2)
+    features[:, 4 * (SHAPE + 1) : 4 * (SHAPE + 2)] = across  # the base steps by 10 px everywhere
+    assert (edge_weight(features, torch.zeros(1, 1, 32, 32)) > 1).float().mean() > 0.9
+
+
+def test_the_exported_file_agrees_with_torch_at_another_size(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    assert exported(GuidedNetwork(), tmp_path / "network.onnx") < 1e-3
+    assert (tmp_path / "network.onnx").stat().st_size < 2_000_000
