@@ -26,6 +26,7 @@ from stereo_portrait.geometry.row_error import RowError, measure_row_error
 from stereo_portrait.matching import MATCHERS, Matcher
 from stereo_portrait.matching.sgbm import SgbmMatcher
 from stereo_portrait.refinement import REFINERS, Refiner
+from stereo_portrait.refinement.sensor_fill import filled_by_colour
 from stereo_portrait.rendering import RENDERERS, Renderer
 from stereo_portrait.rendering.focus import FocusSettings, choose_focus
 from stereo_portrait.rendering.highlights import with_recovered_highlights
@@ -197,20 +198,12 @@ def estimate_from_sensor(
     focus_hint_px: tuple[int, int] | None = None,
     stages: Stages | None = None,
 ) -> DepthEstimate:
-    """A photo with depth on its grid; holes are filled by the nearest known depth of a like colour, and flagged.
+    """A photo with depth on its grid; holes are filled by what lies around and is alike in colour, and flagged.
 
     A matte that came with the photo says what the subject is; no network is asked.
     """
     holes = ~depth.known
-    if holes.any():
-        from stereo_portrait.matching.fill import background_fill
-
-        inverse = background_fill(depth.inverse_depth_per_m)
-        with np.errstate(divide="ignore"):
-            filled = np.where(holes, np.float32(1) / inverse, depth.depth_m).astype(np.float32)
-        confidence = np.where(holes, np.float32(0.15), depth.confidence).astype(np.float32)
-        flaws = np.where(holes, depth.flaws | np.uint8(Flaw.FILLED), depth.flaws).astype(np.uint8)
-        depth = DepthMap(filled, confidence, flaws, depth.origin, depth.metric)
+    depth = filled_by_colour(photo.pixels, depth)
     watch("filled", depth)
     use = "phone" if depth.origin == "phone" else "sensor"
     measured = {"coverage": float((~holes).mean())}
