@@ -273,12 +273,17 @@ def render_portrait(
     """Focus, then blur by the lens.
 
     Raises:
-        InputError: a focus that the depth cannot give.
+        InputError: a focus that the depth cannot give, or no subject where it was asked for.
         ConfigError: a lens that cannot focus there.
+        WeightsError: the subject was asked for and its network is not on this machine.
     """
     lens = stages.lens.model()
-    focus = watch("focus", choose_focus(estimate.depth, stages.focus, estimate.subject, estimate.focus_hint_px))
-    sharp = estimate.subject if focus.how == "subject" and stages.focus.keep_subject_sharp else None
+    subject = estimate.subject
+    if subject is None and stages.focus.at.strip().lower() == "subject":
+        found = watch("subject", stages.subjects.find(estimate.photo))
+        subject = found.alpha if found.found else None
+    focus = watch("focus", choose_focus(estimate.depth, stages.focus, subject, estimate.focus_hint_px))
+    sharp = subject if focus.how == "subject" and stages.focus.keep_subject_sharp else None
     radius_px = watch("lens", radius_map(estimate.depth, lens, focus, stages.lens.max_blur_px, sharp))
     linear = with_recovered_highlights(linear_from_srgb(estimate.photo), stages.recover_highlights)
     blurred = watch("blur", stages.renderer.render(linear, radius_px, lens.aperture))

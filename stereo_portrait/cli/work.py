@@ -28,7 +28,7 @@ def lens_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--model", help="Network for one photo: a name of `models list`, or an .onnx file with its contract."
             ),
-            click.option("--focus", help="auto, X,Y (pixels) or 1.8m.  [default: auto]"),
+            click.option("--focus", help="auto, subject, X,Y (pixels) or 1.8m.  [default: auto]"),
             click.option("--f-number", type=float, help="Smaller is more blur.  [default: 1.8]"),
             click.option("--focal-length-mm", type=float, help="[default: 50]"),
             click.option("--sensor-width-mm", type=float, help="[default: 36]"),

@@ -40,7 +40,7 @@ def choose_focus(
     subject: NDArray[np.float32] | None = None,
     hint_px: tuple[int, int] | None = None,
 ) -> Focus:
-    """Focus on "auto", "X,Y" (pixels) or "1.8m".
+    """Focus on "auto", "subject", "X,Y" (pixels) or "1.8m".
 
     "auto" takes, in this order: the subject's mask if one is given, unless the camera that took the photo was focused
     on something else; the point at which that camera was focused; or the near region with the largest sum of
@@ -48,12 +48,14 @@ def choose_focus(
     grouped, and the winning group's median is the focus distance.
 
     Raises:
-        InputError: a point outside the picture, or without depth; metres asked of relative depth.
+        InputError: a point outside the picture, or without depth; metres asked of relative depth; no subject.
     """
     settings = settings or FocusSettings()
     text = settings.at.strip().lower()
     if text == "auto":
         focus = _auto(depth, subject, hint_px)
+    elif text == "subject":
+        focus = _on_subject_mask(depth, subject)
     elif match := re.fullmatch(r"(-?\d+)\s*,\s*(-?\d+)", text):
         focus = at_point(depth, int(match[1]), int(match[2]), "point")
     elif match := re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*m", text):
@@ -63,7 +65,7 @@ def choose_focus(
             raise InputError("--focus must be farther than 0 m")
         focus = Focus(float(match[1]), None, "distance")
     else:
-        raise InputError(f"--focus must be auto, X,Y in pixels, or metres such as 1.8m; found '{settings.at}'")
+        raise InputError(f"--focus must be auto, subject, X,Y in pixels, or metres such as 1.8m; found '{settings.at}'")
     return _with_range(focus, settings, depth)
 
 
@@ -85,6 +87,14 @@ def at_point(depth: DepthMap, x_px: int, y_px: int, how: str) -> Focus:
             weight = depth.confidence[window][usable] + np.float32(1e-3)
             return Focus(_distance(_weighted_median(inverse[usable], weight)), (x_px, y_px), how)
     raise InputError(f"no depth is known around {x_px},{y_px}; choose another point or a distance")
+
+
+def _on_subject_mask(depth: DepthMap, subject: NDArray[np.float32] | None) -> Focus:
+    inverse = depth.inverse_depth_per_m
+    chosen = np.isfinite(inverse) & (subject > 0.5) if subject is not None else np.zeros(inverse.shape, np.bool_)
+    if not chosen.any():
+        raise InputError("no subject stands out in this picture; use --focus auto, X,Y or a distance")
+    return _on_region(inverse, depth.confidence, chosen, "subject")
 
 
 def _auto(depth: DepthMap, subject: NDArray[np.float32] | None, hint_px: tuple[int, int] | None) -> Focus:
