@@ -240,7 +240,7 @@ def test_a_port_that_is_taken_is_said_in_one_line() -> None:
             Browser(Controls(Wish(1.8)), dict, first.port)
     finally:
         first.close()
-    assert [t.name for t in threading.enumerate()].count("live-http") == before
+    assert [t.name for t in threading.enumerate()].count("live-http") <= before
 
 
 @pytest.mark.skipif(installed() is None, reason="no Chromium on this machine")
