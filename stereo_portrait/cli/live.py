@@ -70,7 +70,8 @@ def command(talk: Talk, source: str, **options: Any) -> int:
 
     with ExitStack() as stack:
         screens = [stack.enter_context(closing(screen)) for screen in _local_screens(options, controls, settings)]
-        runner = LiveRunner(opener, _rig_for(options["rig"], opened), settings, controls)
+        with talk.progress("getting ready"):  # the first time ever compiles for up to a minute
+            runner = LiveRunner(opener, _rig_for(options["rig"], opened), settings, controls)
         stack.callback(runner.stop)
         if options["port"] is not None or not (screens or options["headless"]):
             browser = Browser(controls, runner.status, options["port"] or 0, options["host"], runner.live.jpeg_quality)

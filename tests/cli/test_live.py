@@ -1,6 +1,10 @@
 """stereo-portrait live, as scripts use it."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,3 +96,29 @@ def test_what_comes_in_can_be_recorded_beside_it(cli: Cli, recording: Path, tmp_
     assert recorded["written"] + recorded["dropped"] == report["frames_in"]
     again = json.loads(cli("live", f"folder:{tmp_path / 'take'}", "--headless", "--as-fast-as-possible", "--json").out)
     assert again["frames_in"] == recorded["written"] > 0  # and it needs no --rig
+
+
+def test_ctrl_c_ends_the_stream_with_its_report(recording: Path) -> None:
+    rig = str(recording / "rig.yaml")
+    command = [
+        sys.executable,
+        "-m",
+        "stereo_portrait",
+        "live",
+        source_of(recording),
+        "--rig",
+        rig,
+        "--http",
+        "0",
+        "--json",
+    ]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stderr is not None
+    assert running.stderr.readline().startswith("open http://127.0.0.1:")
+    time.sleep(0.8)
+    running.send_signal(signal.SIGINT)
+    said, _ = running.communicate(timeout=30)
+    assert running.returncode == 130
+    report = json.loads(said)
+    assert report["ended"] == "stopped"
+    assert report["frames_in"] == report["frames_shown"] + report["frames_dropped"]

@@ -14,7 +14,7 @@ from stereo_portrait.live.runner import LiveRunner
 from stereo_portrait.live.screen import Nowhere
 from tests.live.streams import MadeSource, panned
 
-SECONDS = float(os.environ.get("STEREO_PORTRAIT_SOAK_S", "20"))  # 600 for the long one
+SECONDS = float(os.environ.get("STEREO_PORTRAIT_SOAK_S", "12"))  # 600 for the long one
 SETTLED_S = min(30.0, SECONDS / 2)
 MOST_GROWTH_MB = 30
 
