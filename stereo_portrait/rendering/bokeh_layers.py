@@ -17,7 +17,7 @@ from stereo_portrait.rendering.edge_kernels import SHARP_BELOW_PX
 from stereo_portrait.rendering.edges import Mixed, divide, known_everywhere
 from stereo_portrait.rendering.filling import fill
 from stereo_portrait.rendering.lamp_kernels import DEPTH_STEP
-from stereo_portrait.rendering.lamps import add_lamps, collected, take_lamps
+from stereo_portrait.rendering.lamps import GLARING, LAMP_ABOVE, add_lamps, collected, take_lamps
 from stereo_portrait.rendering.layering import Cuts
 
 if TYPE_CHECKING:
@@ -91,16 +91,16 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
     if float(np.abs(radius).max(initial=0)) < SHARP_BELOW_PX:
         return linear.copy()
     shape = shape_of(aperture)
-    calm, taken = take_lamps(linear, radius) if settings.highlights else (linear, None)
+    calm, even, taken = take_lamps(linear, radius, LAMP_ABOVE if settings.highlights else GLARING)
     care = Care(settings.layers, settings.soft_edges, 1, 3.0)
     if settings.quality == "preview":
         care = Care(min(settings.layers, 3), False, 4, 2.0)
-    parts = _parts(calm, *divide(calm, radius, care.layers, care.soft_edges, settings.snap_edges))
+    parts = _parts(even, *divide(even, radius, care.layers, care.soft_edges, settings.snap_edges))
     height, width = radius.shape
     light, through = np.zeros_like(linear), np.ones_like(radius)
     seen = np.ones(parts.present.shape, np.uint8)
     scratch = Scratch(height, width)
-    lit = taken is not None and len(taken.places) > 0
+    lit = len(taken.places) > 0
     count = parts.cuts.count if lit else 0
     covers = np.zeros((count, height, width), np.uint8)
     depths = np.zeros((count, -(-height // DEPTH_STEP), -(-width // DEPTH_STEP)), np.float32)
@@ -113,8 +113,8 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
             in_bands(sheets.cover_of, len(seen), radius.size, scratch.sheets[0], scratch.needed, covers[own])
             depths[own] = scratch.blocks[:: DEPTH_STEP // BLOCK_PX, :: DEPTH_STEP // BLOCK_PX, 0]
         _sum_rows(scratch, *levels)
-        _lay_under(light, through, parts, own, shape, seen, scratch, levels, care)
-    if lit and taken is not None:
+        _lay_under(light, through, calm, parts, own, shape, seen, scratch, levels, care)
+    if lit:
         lamps = collected(taken, parts.cuts.index(taken.radius_px), height, width)
         add_lamps(light, lamps, covers, depths, shape)
     return light
@@ -231,6 +231,7 @@ def _sum_rows(scratch: Scratch, lowest: int, highest: int) -> None:
 def _lay_under(
     light: Map,
     through: Map,
+    linear: Map,
     parts: Parts,
     own: int,
     shape: ApertureShape,
@@ -248,7 +249,7 @@ def _lay_under(
         light,
         through,
         seen,
-        parts.linear,
+        linear,
         parts.radius,
         parts.index,
         parts.slot,

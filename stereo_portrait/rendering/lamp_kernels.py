@@ -9,14 +9,16 @@ BAND_PX = 8
 
 
 @compiled
-def rows_with_lamps(first, last, linear, radius, above, least_radius, found):  # type: ignore[no-untyped-def]
-    """Whether a row has a pixel that is brighter than `above` and not sharp."""
+def rows_with_lamps(first, last, linear, radius, above, least_radius, glaring, found):  # type: ignore[no-untyped-def]
+    """1 for a row with pixels that are brighter than `above` and not sharp, 2 for one that has any above `glaring`."""
     for y in range(first, last):
-        lit = False
+        lit, glares = False, False
         for x in range(radius.shape[1]):
             peak = max(max(linear[y, x, 0], linear[y, x, 1]), linear[y, x, 2])
-            lit |= (peak > above) & (abs(radius[y, x]) >= least_radius)
-        found[y] = lit
+            size = abs(radius[y, x])
+            lit |= (peak > above) & (size >= least_radius)
+            glares |= peak > glaring
+        found[y] = 2 if glares else 1 if lit else 0
 
 
 @compiled

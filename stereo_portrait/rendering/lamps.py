@@ -15,7 +15,10 @@ from stereo_portrait.rendering.lamp_kernels import BAND_PX, draw_lamps, rows_wit
 Map = NDArray[np.float32]
 LAMP_ABOVE = 1.2  # linear light, 1.0 = white
 SAME_DEPTH_PX = 0.5  # of blur radius
-LEAST_RADIUS_PX = 1.0  # sharper lamps stay in the picture
+LEAST_RADIUS_PX = 1.0  # sharper lamps stay in the picture,
+GLARING = 256.0  # unless they are so bright that sums over a row would lose what is beside them
+SHARP_BELOW_PX = 0.5
+MOST = 1e12  # linear light; what is brighter counts as this
 WORK_PER_PX = 8.0  # drawn disc pixels for each pixel of the picture before lamps are pooled
 MOST_POOLED_PX = 4
 
@@ -38,32 +41,42 @@ class Lamps:
     index: NDArray[np.uint8]  # (N,) layer
 
 
-def take_lamps(linear: Map, radius: Map) -> tuple[Map, Taken]:
-    """The picture with lamps replaced by their surroundings, and what was taken out, pixel by pixel."""
+def take_lamps(linear: Map, radius: Map, above: float = LAMP_ABOVE) -> tuple[Map, Map, Taken]:
+    """The picture with lamps replaced by their surroundings, the same at most GLARING bright, and what was taken out.
+
+    What is in focus stays in the first picture however bright it is. `above`: linear light that makes a lamp.
+    """
     found = np.zeros(len(linear), np.uint8)
-    limits = np.float32(LAMP_ABOVE), np.float32(LEAST_RADIUS_PX)
+    limits = np.float32(above), np.float32(LEAST_RADIUS_PX), np.float32(GLARING)
     in_bands(rows_with_lamps, len(linear), linear.size, linear, radius, *limits, found)
     if not found.any():
-        return linear, Taken(np.zeros(0, np.int64), np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
+        return linear, linear, Taken(np.zeros(0, np.int64), np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
     peak = np.maximum(np.maximum(linear[..., 0], linear[..., 1]), linear[..., 2])
-    core = (peak > LAMP_ABOVE) & (np.abs(radius) >= LEAST_RADIUS_PX)
+    size = np.abs(radius)
+    core = ((peak > above) & (size >= LEAST_RADIUS_PX)) | ((peak > GLARING) & (size >= SHARP_BELOW_PX))
     high = cv2.dilate(np.where(core, radius, np.float32(-1e6)), _square(1))
     low = cv2.erode(np.where(core, radius, np.float32(1e6)), _square(1))
-    lamp = (radius <= high + SAME_DEPTH_PX) & (radius >= low - SAME_DEPTH_PX)
+    lamp = (radius <= high + SAME_DEPTH_PX) & (radius >= low - SAME_DEPTH_PX) & (size >= SHARP_BELOW_PX)
     calm = linear.copy()
     # nearer things beside a lamp are not what surrounds it
     alien = ~lamp & (radius > cv2.dilate(high, _square(4)) + SAME_DEPTH_PX)
     alien &= cv2.dilate(lamp.astype(np.uint8), _square(4)) > 0
-    fill(calm, (~(lamp | alien)).astype(np.float32))
+    fill(calm, (~(lamp | alien)).astype(np.float32), GLARING)
     calm[alien] = linear[alien]
     calm = np.minimum(calm, linear)
     places = np.flatnonzero(lamp)
-    seen = Taken(places, (linear - calm).reshape(-1, 3)[places], radius.ravel()[places])
-    hidden = _behind_thin_things(linear - calm, radius, core)
-    return calm, Taken(
-        np.concatenate((seen.places, hidden.places)),
-        np.concatenate((seen.light, hidden.light)),
-        np.concatenate((seen.radius_px, hidden.radius_px)),
+    extra = np.minimum(linear - calm, np.float32(MOST))
+    seen = Taken(places, extra.reshape(-1, 3)[places], radius.ravel()[places])
+    hidden = _behind_thin_things(extra, radius, core)
+    even = np.minimum(calm, np.float32(GLARING)) if found.max() > 1 else calm
+    return (
+        calm,
+        even,
+        Taken(
+            np.concatenate((seen.places, hidden.places)),
+            np.concatenate((seen.light, hidden.light)),
+            np.concatenate((seen.radius_px, hidden.radius_px)),
+        ),
     )
 
 
