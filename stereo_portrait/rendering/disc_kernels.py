@@ -7,6 +7,7 @@ from stereo_portrait.rendering.cell_kernels import CELL_PX
 from stereo_portrait.rendering.compiled import compiled
 
 MOST_LEVELS = 9
+HOLLOW = np.float32(0.02)  # of a disc's area within the picture
 CLOSED = np.float32(1 / 4096)  # light that still gets through, below which a cell is covered
 
 
@@ -23,10 +24,13 @@ def level_of(size, least_radius, count):  # type: ignore[no-untyped-def]
 def table_mean(sums, at, rows, columns, stride, at_x, at_y, radius, starts, counts, spans, scales, weights, mean):  # type: ignore[no-untyped-def]
     """`shape_mean` with the shape's rows from a table (`ApertureShape`): radius to 1/32, the row's phase to 1/8."""
     red, green, blue, alpha, area = np.float32(0), np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+    solid_red, solid_green, solid_blue, solid_alpha, solid = red, green, blue, alpha, area
     wide = np.float32(columns)
     slot = int(np.floor(at_y * np.float32(PHASES) + np.float32(0.5)))
     centre, phase = slot // PHASES, slot % PHASES
     for part in range(scales.shape[0]):
+        if part == 1:
+            solid_red, solid_green, solid_blue, solid_alpha, solid = red, green, blue, alpha, area
         size = int(radius * scales[part] * np.float32(BINS_PER_PX) + np.float32(0.5))
         start_row = centre + starts[size, phase]
         count = np.int64(counts[size, phase])
@@ -51,6 +55,8 @@ def table_mean(sums, at, rows, columns, stride, at_x, at_y, radius, starts, coun
             green += share * (sums[b, 1] - sums[a, 1] + e1)
             blue += share * (sums[b, 2] - sums[a, 2] + e2)
             alpha += share * (sums[b, 3] - sums[a, 3] + e3)
+    if area < HOLLOW * solid:  # a ring that lies outside the picture: what is inside it is all there is
+        red, green, blue, alpha, area = solid_red, solid_green, solid_blue, solid_alpha, solid
     inverse = np.float32(1) / area if area > np.float32(1e-6) else np.float32(0)
     mean[0], mean[1], mean[2], mean[3] = red * inverse, green * inverse, blue * inverse, alpha * inverse
 
@@ -64,7 +70,10 @@ def shape_mean(sums, at, rows, columns, stride, at_x, at_y, radius, reach, high,
     """
     steps = reach.shape[0] - 1
     red, green, blue, alpha, area = np.float32(0), np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+    solid_red, solid_green, solid_blue, solid_alpha, solid = red, green, blue, alpha, area
     for part in range(scales.shape[0]):
+        if part == 1:
+            solid_red, solid_green, solid_blue, solid_alpha, solid = red, green, blue, alpha, area
         size = radius * scales[part]
         tall = size * high
         above, below = at_y - tall, at_y + tall
@@ -115,6 +124,8 @@ def shape_mean(sums, at, rows, columns, stride, at_x, at_y, radius, reach, high,
             green += share * (sums[b, 1] - sums[a, 1] + e1)
             blue += share * (sums[b, 2] - sums[a, 2] + e2)
             alpha += share * (sums[b, 3] - sums[a, 3] + e3)
+    if area < HOLLOW * solid:  # a ring that lies outside the picture: what is inside it is all there is
+        red, green, blue, alpha, area = solid_red, solid_green, solid_blue, solid_alpha, solid
     inverse = np.float32(1) / area if area > np.float32(1e-6) else np.float32(0)
     mean[0], mean[1], mean[2], mean[3] = red * inverse, green * inverse, blue * inverse, alpha * inverse
 

@@ -124,6 +124,30 @@ def test_the_result_stays_within_the_colours_of_the_photo(seed: int, widest: flo
         assert result.max() <= picture.max() + 2e-3
 
 
+@pytest.mark.parametrize("power", [1e6, 3e38])
+@pytest.mark.parametrize("steady", [True, False])
+def test_a_glaring_lamp_in_or_near_focus_leaves_no_streak_beside_it(power: float, steady: bool) -> None:
+    grey = np.full((96, 128, 3), 0.2, np.float32)
+    grey[48, 64] = power
+    radius = np.full((96, 128), 0.8, np.float32) if steady else np.linspace(-16.125, 15.875, 128, dtype=np.float32)
+    result = BokehRenderer().render(grey, np.broadcast_to(radius, (96, 128)), CIRCLE)
+    around = np.ones((96, 128), np.bool_)
+    around[46:51, 60:69] = False
+    assert np.abs(result[around] - 0.2).max() < 1e-4
+    assert result[48, 64, 0] > 0.1 * min(power, 1e12)  # no light counts for more
+
+
+@pytest.mark.parametrize("quality", ["full", "preview"])
+def test_a_ring_wider_than_the_picture_gives_no_negative_light(quality: str) -> None:
+    picture = np.random.default_rng(0).random((26, 35, 3)).astype(np.float32)
+    radius = np.random.default_rng(1).uniform(-100, 100, (26, 35)).astype(np.float32)
+    result = BokehRenderer(BokehSettings(quality=quality)).render(  # type: ignore[arg-type]
+        picture, radius, Aperture(blades=7, anamorphic=0.25, ring=0.5)
+    )
+    assert result.min() >= 0
+    assert result.max() <= picture.max() + 1e-4
+
+
 def test_background_does_not_bleed_onto_a_sharp_subject_nor_the_subject_into_the_background() -> None:
     picture = np.zeros((96, 128, 3), np.float32)
     picture[..., 0] = 1.0
