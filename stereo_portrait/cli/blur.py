@@ -8,6 +8,7 @@ from stereo_portrait.cli.frame import Talk, common_options
 
 METHODS = ("bokeh", "gaussian", "gather", "scatter", "slabs")
 LINEAR_SUFFIXES = (".npy", ".exr")
+STEEPEST = 1e30  # blur per pixel of disparity; what is larger would be infinite, and nothing in focus
 
 
 @click.command()
@@ -65,11 +66,15 @@ def command(
     settings = talk.settings()
     if not (math.isfinite(focus_disparity_px) and math.isfinite(blur_per_px)) or blur_per_px < 0:
         raise ConfigError("--focus-disparity-px and --blur-per-px must be finite, and --blur-per-px not negative")
+    for name, value in (("--max-blur-px", max_blur_px), ("--rotation-deg", shape["rotation_deg"])):
+        if value is not None and not math.isfinite(value):
+            raise ConfigError(f"{name} must be a finite number, found {value:g}")
     if output.suffix.lower() not in (*SUFFIXES, *LINEAR_SUFFIXES):
         raise ConfigError(f"cannot write '{output.name}'; name a .png, .jpg, .npy or .exr file")
     metadata = None
     if image.suffix.lower() in LINEAR_SUFFIXES:
-        linear = read_linear(image, settings["images"])
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
+            linear = read_linear(image, settings["images"])
     else:
         pixels, metadata = read_deep(image, settings["images"])
         linear = linear_from_srgb(pixels)
@@ -83,7 +88,9 @@ def command(
     limit = settings["lens"].max_blur_px if max_blur_px is None else max_blur_px
     limit = max(linear.shape[:2]) if limit is None else limit
     with np.errstate(invalid="ignore", over="ignore"):
-        radius = (np.where(np.isinf(found), np.nan, found) - np.float32(focus_disparity_px)) * np.float32(blur_per_px)
+        radius = (np.where(np.isinf(found), np.nan, found) - np.float32(focus_disparity_px)) * np.float32(
+            min(blur_per_px, STEEPEST)
+        )
         radius = np.clip(radius, -limit, limit).astype(np.float32)
     aperture = dataclasses.replace(
         settings["lens"].model().aperture, **{k: v for k, v in shape.items() if v is not None}

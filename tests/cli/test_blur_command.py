@@ -55,6 +55,12 @@ def test_the_focused_part_is_unchanged_and_the_rest_is_blurred(scene: Path) -> N
     assert after[2:14, 2:62].std() < 0.8 * before[2:14, 2:62].std()
 
 
+def test_what_is_in_focus_stays_sharp_at_any_rate_of_blur(scene: Path) -> None:
+    assert blur(scene, "light.npy", "out.npy", "--blur-per-px", "1e39") == 0
+    before, after = np.load(scene / "light.npy"), np.load(scene / "out.npy")
+    assert np.array_equal(after[18:38, 22:48], before[18:38, 22:48])
+
+
 def test_every_option_of_the_aperture_is_accepted_and_reported(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shape = ["--blades", "6", "--rotation-deg", "15", "--cats-eye", "0.5", "--anamorphic", "1.5", "--roundness", "0.3"]
     assert blur(scene, "light.npy", "out.npy", *shape, "--ring", "0.2", "--edge", "0.4", "--json") == 0
@@ -76,6 +82,8 @@ def test_the_comparison_methods_run(scene: Path, method: str) -> None:
         ("photo.png", "out.png", "disparity.pfm", ("--blades", "2")),
         ("photo.png", "out.png", "disparity.pfm", ("--blur-per-px", "-1")),
         ("photo.png", "out.png", "disparity.pfm", ("--focus-disparity-px", "nan")),
+        ("photo.png", "out.png", "disparity.pfm", ("--rotation-deg", "nan", "--blades", "5")),
+        ("photo.png", "out.png", "disparity.pfm", ("--max-blur-px", "nan")),
         ("photo.png", "out.png", "disparity.pfm", ("--method", "magic")),
     ],
 )
