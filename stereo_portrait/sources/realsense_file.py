@@ -1,5 +1,6 @@
 """Is a RealSense recording whole? The SDK plays a damaged one up to the damage and calls that its end."""
 
+import re
 import sqlite3
 import struct
 import zlib
@@ -22,6 +23,19 @@ class Contents:
     pictures: Counter[str] = field(default_factory=Counter)  # stream -> pictures that are whole
     damaged: int = 0
     first_damage_s: float | None = None
+    numbers: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # stream -> (ns, frame number), in order
+
+    def begins_with(self, found: dict[str, int]) -> bool | None:
+        """Whether a set of frames (stream -> frame number) is the first one of the recording; None: not known."""
+        tables = [self.numbers.get(stream, []) for stream in found]
+        if not all(tables):
+            return None
+        together_ns = max(table[0][0] for table in tables)  # streams do not begin at the same moment
+        for table, number in zip(tables, found.values(), strict=True):
+            first = sum(at_ns < together_ns for at_ns, _ in table)
+            if number not in [n for _, n in table[max(0, first - 1) : first + 1]]:
+                return False
+        return True
 
 
 def look_into(path: Path) -> Contents:
@@ -54,6 +68,7 @@ def _look_into_db3(path: Path) -> Contents:
                     contents.damaged += 1
                     if contents.first_damage_s is None:
                         contents.first_damage_s = stamp_ns / 1e9
+            contents.numbers = _frame_numbers(database)
     except sqlite3.Error as error:
         raise InputError(
             f"{path} is damaged or no RealSense recording ({error}); copy it again from where it was recorded"
@@ -61,6 +76,18 @@ def _look_into_db3(path: Path) -> Contents:
     if not contents.pictures and not contents.damaged:
         raise InputError(f"{path} holds no pictures; was a camera streaming when it was recorded?")
     return contents
+
+
+def _frame_numbers(database: sqlite3.Connection) -> dict[str, list[tuple[int, int]]]:
+    found: dict[str, list[tuple[int, int]]] = {}
+    rows = (
+        "select messages.timestamp, topics.name, messages.data from messages join topics on topics.id = topic_id "
+        "where topics.name like '%/image/metadata' order by messages.timestamp"
+    )
+    for stamp_ns, name, data in database.execute(rows):
+        if (number := re.search(rb"Frame number=(\d+)", bytes(data)[:200])) is not None:
+            found.setdefault(_stream(name), []).append((stamp_ns, int(number[1])))
+    return found
 
 
 def picture_is_whole(message: bytes) -> bool:

@@ -12,6 +12,7 @@ from stereo_portrait.sources.realsense_stream import RealSenseStream, enable
 from stereo_portrait.sources.stream_settings import StreamSettings
 
 WAIT_MS = 200
+MOST_STARTS = 10
 LINGER_MS = 1000  # the SDK says "stopped" when it has read the file, while frames are still on their way through it
 
 
@@ -32,7 +33,7 @@ class RealSenseRecording(RealSenseStream):
         rs = load_sdk()
         self.path, self.paced = path, real_time
         self.contents = look_into(path)
-        wanted = ("Infrared_1", "Infrared_2") if settings.pair else ("Depth_0", "Color_0")
+        self.wanted = wanted = ("Infrared_1", "Infrared_2") if settings.pair else ("Depth_0", "Color_0")
         missing = [stream for stream in wanted if not self.contents.pictures[stream]]
         if missing and not self.contents.damaged:
             hint = "record with the infrared pair" if settings.pair else "record depth and colour together"
@@ -49,6 +50,8 @@ class RealSenseRecording(RealSenseStream):
         super().__init__(path.name, config, settings, streams)
         self.expected = min(self.contents.pictures[stream] for stream in wanted)
         self._playback: Any = None
+        self._ahead: Any = None
+        self._starts: list[float] = []  # moments of first framesets
 
     def _explained(self, error: RuntimeError) -> DeviceError | InputError:
         text = str(error)
@@ -73,21 +76,60 @@ class RealSenseRecording(RealSenseStream):
         """How far into the recording the playback is; None while it does not run."""
         return None if self._playback is None else self._playback.get_position() / 1e9
 
-    def __iter__(self) -> Iterator[Frame]:
-        rs = load_sdk()
+    def _start(self, rs: Any) -> Any:
         pipeline = rs.pipeline()
-        try:  # the pace is set before the start, else the first frames are lost on a busy machine
+        try:
             resolved = self._config.resolve(rs.pipeline_wrapper(pipeline))
             self._playback = resolved.get_device().as_playback()
-            self._playback.set_real_time(self.paced)
+            self._playback.set_real_time(self.paced)  # before the start, else the first frames are lost
             pipeline.start(self._config)
         except RuntimeError as error:
             raise self._explained(error) from error
+        return pipeline
+
+    def _begun(self, rs: Any) -> Any:
+        """A pipeline that plays from the recording's first frames; what it has read already lies in `_ahead`.
+
+        The SDK reads from the moment its first sensor starts. On a busy machine the second starts so late that its
+        frames are lost, or that all its frames are paired with the last one of the first: such a start is repeated.
+        """
+        self._starts = []
+        for left in reversed(range(MOST_STARTS)):
+            pipeline = self._start(rs)
+            if self.paced or self._is_beginning(rs, pipeline) or left == 0:
+                break
+            self._ahead = None
+            pipeline.stop()
+        return pipeline
+
+    def _is_beginning(self, rs: Any, pipeline: Any) -> bool:
+        waited_ms = 0
+        while not self._closed.is_set() and waited_ms < LINGER_MS:
+            came, frames = pipeline.try_wait_for_frames(WAIT_MS)
+            if not came:
+                waited_ms += WAIT_MS if self._playback.current_status() == rs.playback_status.stopped else 0
+            elif (views := self._whole(frames)) is not None:
+                self._ahead = frames
+                numbers = [int(view.get_frame_number()) for view in views]
+                at_ms = sum(float(view.get_timestamp()) for view in views)
+                self._starts.append(at_ms)
+                known = self.contents.begins_with(dict(zip(self.wanted, numbers, strict=True)))
+                times = 2 if known is None else 3  # a .bag does not tell; nor does the SDK always pair the very first
+                return known or (at_ms == min(self._starts) and self._starts.count(at_ms) >= times)
+        return True  # nothing comes: that is judged at the end
+
+    def _next(self, pipeline: Any) -> tuple[bool, Any]:
+        frames, self._ahead = self._ahead, None
+        return (True, frames) if frames is not None else pipeline.try_wait_for_frames(WAIT_MS)
+
+    def __iter__(self) -> Iterator[Frame]:
+        rs = load_sdk()
+        pipeline = self._begun(rs)
         seen, last, idle = 0, -1, 0
         first: int | None = None
         try:
             while not self._closed.is_set():
-                came, frames = pipeline.try_wait_for_frames(WAIT_MS)
+                came, frames = self._next(pipeline)
                 if not came:
                     stopped = self._playback.current_status() == rs.playback_status.stopped
                     idle = idle + 1 if stopped else 0

@@ -19,6 +19,7 @@ from stereo_portrait.core.rig import RigCalibration
 from stereo_portrait.core.stream import Frame
 from stereo_portrait.sources.open_stream import open_source
 from stereo_portrait.sources.realsense import RealSenseCamera
+from stereo_portrait.sources.realsense_file import Contents
 from stereo_portrait.sources.realsense_recording import RealSenseRecording
 from stereo_portrait.sources.realsense_settings import RealSenseSettings
 from stereo_portrait.sources.stream_settings import StreamSettings
@@ -50,6 +51,32 @@ def test_a_recording_plays_to_its_end_with_colour_depth_and_times_unchanged(reco
     assert source.rate_hz == 30
     assert not source.paced
     assert (source.health.frames, source.health.dropped, source.health.damaged) == (COUNT, 0, 0)
+
+
+def test_a_start_that_lost_the_first_frames_is_repeated(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the SDK reads on before all its sensors have started."""
+    start, starts = RealSenseRecording._start, list[int]()
+
+    def late(self: RealSenseRecording, rs: Any) -> Any:
+        pipeline = start(self, rs)
+        starts.append(1)
+        for _ in range(5 if len(starts) <= 2 else 0):
+            pipeline.try_wait_for_frames(1000)
+        return pipeline
+
+    monkeypatch.setattr(RealSenseRecording, "_start", late)
+    frames = list(open_source(f"realsense:{recording}"))
+    assert [f.number for f in frames] == list(range(COUNT))
+    assert [int(rgbd(f).photo.pixels[0, 0, 0]) for f in frames] == list(range(COUNT))
+    assert len(starts) >= 3
+
+
+def test_the_beginning_of_a_recording_is_known_by_both_its_streams() -> None:
+    numbers = {"Depth_0": [(10 * n, n) for n in range(9)], "Color_0": [(42 + 10 * n, 70 + n) for n in range(5)]}
+    contents = Contents(numbers=numbers)
+    for depth, colour, begins in ((4, 70, True), (5, 70, True), (5, 71, False), (8, 70, False), (0, 70, False)):
+        assert contents.begins_with({"Depth_0": depth, "Color_0": colour}) == begins
+    assert Contents().begins_with({"Depth_0": 0, "Color_0": 0}) is None
 
 
 def test_depth_lies_on_the_colour_pictures_grid(recording: Path) -> None:
