@@ -1,7 +1,5 @@
 """The subject of one photo: a mask by a network, refined to hair-level alpha in a band along its outline."""
 
-import io
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,15 +10,15 @@ from numpy.typing import NDArray
 from stereo_portrait.core.arrays import checked
 from stereo_portrait.core.capture import Image, Matte
 from stereo_portrait.core.errors import ConfigError, InputError
+from stereo_portrait.fallback.matting import solved_alpha
 from stereo_portrait.networks.contract import ask
 from stereo_portrait.networks.weights import open_network
 
 FloatMap = NDArray[np.float32]
 LEAST_PX = 16
 SURE = 0.95  # alpha: inside the mask beyond the band
-MOST_STEPS = 100
 MATTING_PIXELS = 300_000  # closed-form matting above this size runs on a smaller copy of the band's surroundings
-SHIFTS = (1e-4, 1e-3, 1e-2, 0.1, 0.5, 1.0)  # of the diagonal, until the incomplete factorisation exists
+UNDECIDED_PIXELS = 60_000  # the same for the band itself: what is solved for costs more than what lies around
 GUIDED_EPS = (0.02 * 255) ** 2
 
 
@@ -158,43 +156,24 @@ def _guided(mask: NDArray[np.bool_], known: FloatMap, photo: Image, band_px: int
 def _closed_form(known: FloatMap, chance: FloatMap, photo: Image) -> FloatMap:
     """Levin et al., "A Closed-Form Solution to Natural Image Matting", PAMI 2008, around the undecided band only.
 
-    The network's chance is where the solver starts, and the number of its steps is bounded: what has not settled by
-    then stays near the network's word.
+    The network's chance speaks where colours leave the answer open.
     """
     window = _around(known == 0.5)
     cut_known, cut_photo = known[window], photo[window]
-    scale = min(1.0, float(np.sqrt(MATTING_PIXELS / cut_known.size)))
+    undecided = int((cut_known == 0.5).sum())
+    scale = min(1.0, float(np.sqrt(min(MATTING_PIXELS / cut_known.size, UNDECIDED_PIXELS / undecided))))
     size = (max(8, round(cut_known.shape[1] * scale)), max(8, round(cut_known.shape[0] * scale)))
     small_known = cv2.resize(cut_known, size, interpolation=cv2.INTER_NEAREST)
     small_photo = cv2.resize(cut_photo, size, interpolation=cv2.INTER_AREA)
     small_chance = cv2.resize(chance[window], size, interpolation=cv2.INTER_AREA)
     if not (small_known == 0.5).any():
         return known
-    alpha = _solved(small_known, small_chance, small_photo)
+    alpha = solved_alpha(small_known, small_chance, small_photo)
     if scale < 1:
         alpha = _guided_upsampled(alpha, small_photo, cut_photo)
     out = known.copy()
     out[window] = np.where(cut_known == 0.5, np.clip(alpha, 0, 1), cut_known)
     return out
-
-
-def _solved(known: FloatMap, chance: FloatMap, photo: Image) -> FloatMap:
-    """(H, W) alpha of the whole window from the matting Laplacian, the decided pixels held."""
-    from pymatting import cf_laplacian, ichol
-    from scipy.sparse.linalg import LinearOperator, cg
-
-    unsure = (known == 0.5).ravel()
-    laplacian = cf_laplacian(photo / 255.0, is_known=~unsure).tocsr()[unsure]
-    system = laplacian[:, unsure].tocsc()
-    right = -laplacian[:, ~unsure] @ known.ravel()[~unsure].astype(np.float64)
-    with redirect_stdout(io.StringIO()):  # pymatting prints its warnings where our callers print JSON
-        factor = ichol(system, discard_threshold=1e-5, shifts=SHIFTS)
-    inverse = LinearOperator(system.shape, matvec=factor, dtype=np.float64)
-    start = chance.ravel()[unsure].astype(np.float64)
-    found, _ = cg(system, right, x0=start, rtol=1e-4, maxiter=MOST_STEPS, M=inverse)
-    alpha = known.ravel().copy()
-    alpha[unsure] = found
-    return np.clip(alpha, 0, 1).reshape(known.shape)
 
 
 def _guided_upsampled(alpha: FloatMap, small: Image, large: Image) -> FloatMap:
