@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     help="What the methods get: exact input, clipped 8-bit light, blurred depth edges, or edges moved by 2 px.",
 )
 @click.option("--quality", type=click.Choice(("full", "preview")), help="Of the method bokeh.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed draws the scenes anew.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed draws the scenes anew."
+)
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for picture strips and error maps.")
 @common_options
 def command(
@@ -47,9 +49,13 @@ def command(
     from stereo_portrait.export.files import staged_folder
     from stereo_portrait.rendering import make_renderer
 
+    # a name said twice counts once
     names, scenes, at = (
-        tuple(part.strip() for part in text.split(",") if part.strip()) for text in (method, scene, focus)
+        tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+        for text in (method, scene, focus)
     )
+    if not names:
+        raise ConfigError(f"--method names no method; known: {', '.join(METHODS)}")
     for kind, found, known in (("scene", scenes, tuple(SCENES)), ("focus", at, FOCUS)):
         for name in found:
             if name not in known:
