@@ -25,20 +25,19 @@ def inverse_depth(
 
     if given.depth is None:
         raise InputError("--depth names no file")
-    kind, images = given.depth_kind, settings["images"]
+    kind, scale, images = given.depth_kind, given.depth_scale, settings["images"]
+    if scale is not None and kind not in ("metres", "disparity"):
+        raise InputError(f"--depth-scale does not go with --depth-kind {kind}; leave one of them out")
     if kind in ("relative", "relative-far"):
         return read_relative(given.depth, images, near_is_large=kind == "relative"), False
     if kind == "disparity":
-        disparity_px = read_disparity(given.depth, 1.0 if given.depth_scale is None else given.depth_scale, images)
+        disparity_px = read_disparity(given.depth, 1.0 if scale is None else scale, images)
         if given.rig is None and not given.rectified:
             return disparity_px, False
         height, width = disparity_px.shape
         rig = _rectified_rig(given, width_px, height_px).resized(width, height)
         return np.maximum(rig.inverse_depth_per_m(disparity_px), 0).astype(np.float32), True
-    depth_m = read_depth(given.depth, 1000.0 if given.depth_scale is None else given.depth_scale, images)
-    if kind == "millimetres" and given.depth.suffix.lower() in (".pfm", ".npy", ".exr"):
-        depth_m = depth_m / np.float32(1000)
-    return np.float32(1) / depth_m, True
+    return np.float32(1) / read_depth(given.depth, 1000.0 if kind == "millimetres" else scale, images), True
 
 
 def _rectified_rig(given: Given, width_px: int, height_px: int) -> "RectifiedRig":

@@ -67,14 +67,15 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--depth-scale",
                 type=float,
-                help="Values of a depth PNG per metre, or per pixel of disparity.  [default: 1000; disparity: 1]",
+                help="Values of DEPTH per metre, or per pixel of disparity.  [default: 1000 for whole numbers, else 1]",
             ),
             click.option(
                 "--depth-kind",
                 type=click.Choice(DEPTH_KINDS),
                 default="metres",
                 show_default=True,
-                help="What DEPTH holds. millimetres: in floats too. disparity: px, metric with --rig or --rectified, "
+                help="What DEPTH holds. metres: see --depth-scale. millimetres: in floats too. disparity: px, metric "
+                "with --rig or --rectified, "
                 "else relative. relative: inverse depth without a unit, near is large (relative-far: small).",
             ),
             click.option("--frame", type=click.IntRange(min=0), help="Which frame, where INPUTS is a SOURCE of many."),

@@ -15,14 +15,16 @@ FLOAT_SUFFIXES = (".pfm", ".npy", ".exr")
 SUFFIXES = (".png", ".tif", ".tiff", *FLOAT_SUFFIXES)
 
 
-def read_depth(path: Path, scale: float = 1000.0, settings: ImageSettings = DEFAULT) -> NDArray[np.float32]:
-    """(H, W) metres, NaN unknown: 16-bit PNG or TIFF divided by `scale` (0 unknown); PFM, NPY and EXR in metres.
+def read_depth(path: Path, scale: float | None = None, settings: ImageSettings = DEFAULT) -> NDArray[np.float32]:
+    """(H, W) metres, NaN unknown: the file's numbers divided by `scale`, those of a metre; 0 and infinity are unknown.
+
+    Without a scale, whole numbers (PNG or TIFF of 16 bits, NPY) are millimetres, floats (PFM, NPY, EXR) metres.
 
     Raises:
         InputError: unreadable, over the pixel limit, not a single channel, without any depth, or a scale that is not
             positive.
     """
-    values = _values(path, scale, settings, coarse=False)
+    values = _values(path, scale, settings, coarse=False, whole_per_unit=1000.0)
     depth = np.where(np.isfinite(values) & (values > 0), values, np.nan).astype(np.float32)
     if np.isnan(depth).all():
         raise InputError(f"{path}: no pixel holds a depth")
@@ -30,8 +32,8 @@ def read_depth(path: Path, scale: float = 1000.0, settings: ImageSettings = DEFA
 
 
 def read_disparity(path: Path, scale: float = 1.0, settings: ImageSettings = DEFAULT) -> NDArray[np.float32]:
-    """(H, W) disparity in pixels of its own grid, NaN unknown: PNG or TIFF of 8 or 16 bits over `scale`; PFM, NPY and
-    EXR in pixels. Zero, negative and infinite values are unknown.
+    """(H, W) disparity in pixels of its own grid, NaN unknown: the numbers of any depth file, or of a picture of 8
+    bits, over `scale`. Zero, negative and infinite values are unknown.
 
     Raises:
         InputError: as `read_depth`.
@@ -43,9 +45,11 @@ def read_disparity(path: Path, scale: float = 1.0, settings: ImageSettings = DEF
     return disparity_px
 
 
-def _values(path: Path, scale: float, settings: ImageSettings, coarse: bool) -> NDArray[np.float32]:
-    """(H, W) numbers of the file, those of pictures divided by `scale`; `coarse` lets 8 bits pass."""
-    if not (np.isfinite(scale) and scale > 0):
+def _values(
+    path: Path, scale: float | None, settings: ImageSettings, coarse: bool, whole_per_unit: float = 1.0
+) -> NDArray[np.float32]:
+    """(H, W) numbers of the file over `scale`, or whole ones over `whole_per_unit`; `coarse` lets 8 bits pass."""
+    if scale is not None and not (np.isfinite(scale) and scale > 0):
         raise InputError(f"--depth-scale must be positive, found {scale:g}")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -57,13 +61,14 @@ def _values(path: Path, scale: float, settings: ImageSettings, coarse: bool) -> 
             raise InputError(f"{path}: over {MAX_BYTES} bytes is too large for a depth map")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    values = _float_map(path, settings) if suffix in FLOAT_SUFFIXES else _scaled(path, scale, settings, coarse)
+    values = _float_map(path, settings) if suffix in FLOAT_SUFFIXES else _picture(path, settings, coarse)
     if values.ndim != 2 or values.size == 0:
         raise InputError(f"{path}: a depth map has one channel and some pixels, found shape {values.shape}")
-    return values
+    per_unit = scale or (whole_per_unit if values.dtype.kind in "iu" else 1.0)
+    return values.astype(np.float32) / np.float32(per_unit)
 
 
-def _scaled(path: Path, scale: float, settings: ImageSettings, coarse: bool) -> NDArray[np.float32]:
+def _picture(path: Path, settings: ImageSettings, coarse: bool) -> NDArray[Any]:
     import cv2
     from PIL import Image
 
@@ -82,24 +87,18 @@ def _scaled(path: Path, scale: float, settings: ImageSettings, coarse: bool) -> 
         raise InputError(
             f"{path}: expected 16-bit depth, found {raw.dtype}: too coarse for metres; is it --depth-kind relative?"
         )
-    return raw.astype(np.float32) / np.float32(scale)
+    return np.asarray(raw)
 
 
-def _float_map(path: Path, settings: ImageSettings) -> NDArray[np.float32]:
+def _float_map(path: Path, settings: ImageSettings) -> NDArray[Any]:
+    from stereo_portrait.sources.float_image import read_array, read_exr_depth
+
     if path.suffix.lower() == ".pfm":
-        return read_pfm(path)
-    if path.suffix.lower() == ".exr":
-        from stereo_portrait.sources.float_image import read_exr
-
-        values = read_exr(path, settings)
-        return values[..., 0] if values.ndim == 3 else values
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise InputError(f"{path}: not a NumPy array file ({error})") from error
-    if not isinstance(values, np.ndarray) or not np.issubdtype(values.dtype, np.number):
-        raise InputError(f"{path}: expected an array of numbers")
-    return values.astype(np.float32)
+        values = read_pfm(path)
+        if values.shape[0] * values.shape[1] > settings.max_megapixels * 1e6:
+            raise too_large(str(path), (values.shape[1], values.shape[0]), settings)
+        return values
+    return read_exr_depth(path, settings) if path.suffix.lower() == ".exr" else read_array(path, settings)
 
 
 def read_relative(path: Path, settings: ImageSettings, near_is_large: bool = True) -> NDArray[np.float32]:

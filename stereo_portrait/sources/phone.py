@@ -77,7 +77,9 @@ def on_photo_grid(
         raise InputError(f"{name}: no pixel of its depth is known")
     if not metric:
         inverse = on_nominal_scale(inverse, NEAREST_M, FARTHEST_M)
-    if (h, w) != (height, width):
+    if h > height or w > width:  # finer than the photo: each of its pixels has one of its own
+        inverse = np.asarray(cv2.resize(inverse, (width, height), interpolation=cv2.INTER_NEAREST), np.float32)
+    elif (h, w) != (height, width):
         small = cv2.resize(photo, (w, h), interpolation=cv2.INTER_AREA)
         inverse = inverse.reshape(-1)[chosen_neighbour(np.asarray(small, np.uint8), photo)]
     known = np.isfinite(inverse)

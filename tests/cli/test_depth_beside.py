@@ -102,3 +102,63 @@ def test_maps_of_no_size_or_three_channels_are_refused(
     )
     assert answer.code == 2
     assert "depth.npy" in answer.err
+
+
+def test_whole_numbers_in_npy_are_millimetres_as_in_png(centre_and_corner: Callable, tmp_path: Path) -> None:
+    file = write(tmp_path / "depth.npy", (1000 * scene()).astype(np.uint16))
+    for options in ((), ("--depth-scale", 1000), ("--depth-kind", "millimetres")):
+        near, far, _ = centre_and_corner(file, *options)
+        assert (near, far) == pytest.approx((1000, 4000), abs=3)
+
+
+def test_a_scale_is_never_ignored(cli: Callable, centre_and_corner: Callable, tmp_path: Path) -> None:
+    file = write(tmp_path / "depth.pfm", 10 * scene())
+    assert centre_and_corner(file, "--depth-scale", 10)[0] == pytest.approx(1000, abs=3)
+    words = ("--depth", file, "--depth-scale", 10, "--depth-kind", "millimetres", "-o", tmp_path / "out")
+    answer = cli("depth", tmp_path / "photo.png", *words)
+    assert answer.code == 2
+    assert "--depth-scale" in answer.err
+
+
+@pytest.mark.parametrize("name", ["Z", "Depth.V", "ViewLayer.Depth.Z"])
+def test_the_depth_of_an_exr_is_not_mistaken_for_its_colours(
+    centre_and_corner: Callable, tmp_path: Path, name: str
+) -> None:
+    import OpenEXR
+
+    channels = {"RGBA": np.ones((HEIGHT, WIDTH, 4), np.float32), name: scene()}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with OpenEXR.File(header, channels) as file:
+        file.write(str(tmp_path / "depth.exr"))
+    near, far, _ = centre_and_corner(tmp_path / "depth.exr")
+    assert (near, far) == pytest.approx((1000, 4000), abs=3)
+
+
+def test_depth_finer_than_the_photo_keeps_its_values(centre_and_corner: Callable, tmp_path: Path) -> None:
+    file = write(tmp_path / "depth.npy", scene().repeat(3, axis=0).repeat(3, axis=1))
+    near, far, _ = centre_and_corner(file)
+    assert (near, far) == (1000, 4000)
+
+
+@pytest.mark.parametrize("header", ["{'descr': '<f4', 'shape': (9", "{'descr': '<f4'", "[]", "{'descr': '<c8', "])
+def test_a_damaged_npy_is_refused_in_words(cli: Callable, tmp_path: Path, header: str) -> None:
+    cv2.imwrite(str(tmp_path / "photo.png"), np.full((HEIGHT, WIDTH, 3), 60, np.uint8))
+    if header.endswith("<c8', "):
+        np.save(tmp_path / "depth.npy", scene().astype(np.complex64))
+    else:
+        text = header.ljust(117).encode() + b"\n"
+        (tmp_path / "depth.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(99))
+    answer = cli("depth", tmp_path / "photo.png", "--depth", tmp_path / "depth.npy", "-o", tmp_path / "out")
+    assert answer.code == 2
+    assert "depth.npy" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".pfm"])
+def test_depth_over_the_pixel_limit_is_refused(cli: Callable, tmp_path: Path, suffix: str) -> None:
+    cv2.imwrite(str(tmp_path / "photo.png"), np.full((HEIGHT, WIDTH, 3), 60, np.uint8))
+    file = write(tmp_path / f"depth{suffix}", np.ones((200, 300), np.float32))
+    limit = ("--set", "images.max_megapixels=0.05")
+    answer = cli("depth", tmp_path / "photo.png", "--depth", file, *limit, "-o", tmp_path / "out")
+    assert answer.code == 2
+    assert "max_megapixels" in answer.err
