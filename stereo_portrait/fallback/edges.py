@@ -72,6 +72,7 @@ def _weighted_median(soft: FloatMap, guide: Image, radius: int, step: float, low
     if not where.any() or high <= low:
         return soft
     levels = np.clip(np.rint((soft - low) * (LEVELS / (high - low))), 0, LEVELS).astype(np.uint8)
+    cv2.setRNGSeed(0)  # it groups the colours from random beginnings
     median = cv2.ximgproc.weightedMedianFilter(guide, levels, radius, sigma=COLOUR_SIGMA)
     value = median.astype(np.float32) * np.float32((high - low) / LEVELS) + np.float32(low)
     changed = where & (np.abs(value - soft) > 1.5 * (high - low) / LEVELS)

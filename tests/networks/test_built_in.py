@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import skimage.data
 
 from stereo_portrait.fallback.monocular import MonocularDepth
 from stereo_portrait.fallback.subject import SubjectFinder
@@ -71,16 +72,23 @@ def test_threads_do_not_change_the_answer() -> None:
     assert np.abs(one - two).max() < 1e-3 * np.ptp(one)
 
 
+def test_the_same_photo_has_the_same_depth_every_time() -> None:
+    picture = skimage.data.astronaut()
+    first, again = (MonocularDepth().relative(picture)[0] for _ in range(2))
+    assert np.array_equal(first, again)
+
+
 @pytest.mark.parametrize("purpose", ["monocular", "subject"])
 def test_a_built_in_network_answers_within_sixty_milliseconds(purpose: str) -> None:
+    """Of two threads' time, whatever else the machine is doing."""
     session, contract = open_network("built-in", purpose, 2)
     picture = np.random.default_rng(0).integers(0, 255, (288, 384, 3), dtype=np.uint8)
     took = []
     for _ in range(8):
-        began = time.perf_counter()
+        began = time.process_time()
         ask(session, contract, picture)
-        took.append(time.perf_counter() - began)
-    assert min(took) < 0.06
+        took.append(time.process_time() - began)
+    assert min(took) < 2 * 0.06
 
 
 def test_the_subject_is_found_with_its_hair_and_nothing_is_printed(
