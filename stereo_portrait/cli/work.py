@@ -1,7 +1,7 @@
 """Run jobs through the pipeline and write their results; the shared body of portrait, depth and demo."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +46,20 @@ def settings_of(talk: Talk, options: dict[str, Any]) -> "Settings":
     if options.get("max_blur_px") is not None:
         shorthand.append(f"lens.max_blur_px={options['max_blur_px']}")
     if options.get("focus") is not None:
-        shorthand.append(f"focus.at='{options['focus']}'")
-    if options.get("model") is not None:
-        section = "subject" if options.get("method") == "segment" else "monocular"
-        shorthand.append(f"{section}.network='{options['model']}'")
+        shorthand.append(f"focus.at={_quoted(options['focus'])}")
+    if (model := options.get("model")) is not None:
+        from stereo_portrait.networks.weights import purpose_of
+
+        section = "subject" if options.get("method") == "segment" or purpose_of(model) == "subject" else "monocular"
+        shorthand.append(f"{section}.network={_quoted(model)}")
     if options.get("resize_rig"):
         shorthand.append("rectify.resize_rig=true")
     return dataclasses.replace(talk, overrides=(*talk.overrides, *shorthand)).settings()
+
+
+def _quoted(text: str) -> str:
+    """A YAML string, whatever is in it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def run_jobs(talk: Talk, output: Path, options: dict[str, Any], photograph: bool) -> int:
@@ -137,9 +144,10 @@ def run_job(
         advance("written")
     for warning in (*job.warnings, *estimate.warnings):
         talk.warn(f"{job.name}: {warning}")
-    if estimate.decision.use != "stereo" or method != "auto":
-        for reason in estimate.decision.reasons:
-            talk.say(f"{job.name}: {reason}")
+    for reason in estimate.decision.reasons:
+        talk.say(f"{job.name}: {reason}")
+    if estimate.decision.measured:
+        talk.say(f"{job.name}: {numbers(estimate.decision.measured)}")
     return {**report, "folder": str(folder)}
 
 
@@ -176,6 +184,11 @@ def _version() -> str:
     from stereo_portrait import __version__
 
     return __version__
+
+
+def numbers(measured: Mapping[str, float]) -> str:
+    """The numbers behind a decision in one line."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in measured.items())
 
 
 def sentence(report: dict[str, Any], output: Path) -> str:

@@ -81,7 +81,7 @@ def models_folder() -> Path:
     """Where fetched networks live on this machine; the folder need not exist yet."""
     chosen = os.environ.get("STEREO_PORTRAIT_MODELS")
     if chosen:
-        return Path(chosen)
+        return Path(chosen).expanduser()
     import pooch
 
     return Path(pooch.os_cache("stereo-portrait")) / "models"
@@ -155,6 +155,17 @@ def pull(name: str, offline: bool = False, progress: Callable[[int, int | None],
     from stereo_portrait.networks.download import fetch
 
     return fetch(weights.address, weights.sha256, models_folder() / weights.file, by_hand(weights), progress)
+
+
+def purpose_of(choice: str) -> str:
+    """What a name of the catalogue or an .onnx file with its contract is for; "" for a name that nobody knows.
+
+    Raises:
+        WeightsError: a file whose contract is missing or no contract.
+    """
+    if choice.endswith(".onnx"):
+        return "subject" if read_contract(Path(choice).with_suffix(".yaml")).is_mask else "monocular"
+    return catalogue()[choice].purpose if choice in catalogue() else ""
 
 
 def open_network(choice: str, purpose: str, threads: int = 0) -> tuple[Session, Contract]:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from stereo_portrait.cli.frame import Talk
 from stereo_portrait.cli.main import run
+from stereo_portrait.cli.work import settings_of
 from stereo_portrait.core.errors import WeightsError
 from stereo_portrait.networks import weights
 
@@ -88,3 +90,18 @@ def test_the_official_u2netp_is_accepted(folder: Path, sample_data: Path) -> Non
     session, contract = weights.open_network("u2netp", "subject", threads=1)
     assert contract.is_mask
     assert session.provider.endswith("ExecutionProvider")
+
+
+@pytest.mark.parametrize("answer", ["mask", "depth"])
+def test_a_model_takes_the_place_that_its_contract_names(tmp_path: Path, answer: str) -> None:
+    (tmp_path / "it's.yaml").write_text(f"answer: {answer}\nshort_side_px: 64\n")
+    found = settings_of(Talk(), {"model": str(tmp_path / "it's.onnx"), "focus": "it's"})
+    chosen = {section: found[section].network for section in ("subject", "monocular")}
+    mine, other = ("subject", "monocular") if answer == "mask" else ("monocular", "subject")
+    assert chosen == {mine: str(tmp_path / "it's.onnx"), other: "built-in"}
+    assert found["focus"].at == "it's"
+
+
+@pytest.mark.parametrize(("name", "section"), [("u2netp", "subject"), ("midas-small", "monocular")])
+def test_a_model_by_name_takes_the_place_of_its_purpose(name: str, section: str) -> None:
+    assert settings_of(Talk(), {"model": name})[section].network == name
