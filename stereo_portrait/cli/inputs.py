@@ -36,6 +36,7 @@ class Given:
     depth_scale: float | None = None
     depth_kind: str = "metres"
     frame: int | None = None
+    method: str = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +76,8 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 default="metres",
                 show_default=True,
                 help="What DEPTH holds. metres: see --depth-scale. millimetres: in floats too. disparity: px, metric "
-                "with --rig or --rectified, "
-                "else relative. relative: inverse depth without a unit, near is large (relative-far: small).",
+                "with --rig or --rectified, else relative. relative: inverse depth without a unit, near is large "
+                "(relative-far: small).",
             ),
             click.option("--frame", type=click.IntRange(min=0), help="Which frame, where INPUTS is a SOURCE of many."),
             click.option("--matcher", default="sgbm", show_default=True, help="sgbm or sgbm-hh (slower)."),

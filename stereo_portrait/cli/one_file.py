@@ -8,10 +8,12 @@ from stereo_portrait.core.errors import CalibrationError, InputError
 
 if TYPE_CHECKING:
     from stereo_portrait.config import Settings
-    from stereo_portrait.core.capture import StereoPair
+    from stereo_portrait.core.capture import Photo, StereoPair
     from stereo_portrait.core.rig import RigCalibration
+    from stereo_portrait.sources.phone import EmbeddedDepth
     from stereo_portrait.sources.spatial_heic import SpatialViews
 
+OF_DEPTH = ("auto", "sensor")  # the methods that want the depth inside a photo
 HOW_TO_SAY = "--rig FILE, or --rectified --focal-px F --baseline-m B"
 
 
@@ -22,7 +24,7 @@ def job_of_file(given: Given, settings: "Settings") -> Job:
         InputError, RigError: unreadable, or not what the options say.
     """
     from stereo_portrait.sources.focus_point import read_focus_px
-    from stereo_portrait.sources.phone import read_embedded_depth, read_phone_photo
+    from stereo_portrait.sources.phone import read_phone_photo
     from stereo_portrait.sources.recorded import read_joined_pair, read_pair_in_one_file, second_view
     from stereo_portrait.sources.spatial_heic import read_spatial_views
 
@@ -36,7 +38,7 @@ def job_of_file(given: Given, settings: "Settings") -> Job:
             raise InputError(f"{path} holds one picture; give LEFT RIGHT, or --layout if both views lie side by side")
         return Job(inside.name, inside, rig_for(inside, given, path))
     photo = read_phone_photo(path, settings["images"])
-    embedded = read_embedded_depth(path, photo, settings["images"])
+    embedded = _embedded_depth(path, photo, settings) if given.method in OF_DEPTH else None
     if embedded is not None:
         return Job(path.stem, photo=photo, depth=embedded.depth, focus_px=embedded.focus_px)
     warnings: tuple[str, ...] = ()
@@ -47,6 +49,15 @@ def job_of_file(given: Given, settings: "Settings") -> Job:
     elif second_view(path):
         warnings = (f"{path} holds a second view of the same size, which was not used: pass {HOW_TO_SAY}",)
     return Job(path.stem, photo=photo, focus_px=read_focus_px(path, photo), warnings=warnings)
+
+
+def _embedded_depth(path: Path, photo: "Photo", settings: "Settings") -> "EmbeddedDepth | None":
+    from stereo_portrait.sources.phone import read_embedded_depth
+
+    try:
+        return read_embedded_depth(path, photo, settings["images"])
+    except InputError as error:
+        raise InputError(f"{error}; --method monocular does without that depth") from error
 
 
 def _spatial_job(path: Path, views: "SpatialViews", settings: "Settings") -> Job:

@@ -1,5 +1,6 @@
 """One file on the command line that holds more than one picture."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,3 +43,28 @@ def test_a_smaller_second_picture_is_no_view(cli: Callable, tmp_path: Path) -> N
     path = tmp_path / "phone.jpg"
     first.save(path, "MPO", save_all=True, append_images=[second])
     assert "second view" not in cli("depth", path, "-o", tmp_path / "out").err
+
+
+def test_damaged_depth_inside_a_photo_costs_only_the_methods_that_want_it(cli: Callable, tmp_path: Path) -> None:
+    packet = b'<a xmlns:G="http://ns.google.com/photos/1.0/depthmap/" G:Format="RangeInverse"><b></a>'
+    body = b"http://ns.adobe.com/xap/1.0/\x00" + packet
+    path = tmp_path / "phone.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + data[2:])
+    answer = cli("depth", path, "-o", tmp_path / "out")
+    assert answer.code == 2
+    assert "phone.jpg: its XMP is damaged" in answer.err
+    assert "--method monocular" in answer.err
+    assert not (tmp_path / "out").exists()
+    assert cli("portrait", path, "--method", "monocular", "-o", tmp_path / "out").code == 0
+
+
+def test_reasons_and_numbers_are_said_on_the_terminal(cli: Callable, pair_folder: Path, tmp_path: Path) -> None:
+    words = ("depth", pair_folder / "im0.png", pair_folder / "im1.png", "-o", tmp_path / "out")
+    said = cli(*words).err
+    report = json.loads((tmp_path / "out" / "report.json").read_text())["decision"]
+    assert report["measured"]
+    for word in (*report["reasons"], *report["measured"]):
+        assert word in said
+    assert cli(*words, "--quiet").err == ""
