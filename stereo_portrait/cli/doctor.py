@@ -87,8 +87,11 @@ def _contrib() -> dict[str, Any]:
 
 
 def _display() -> dict[str, Any]:
-    shown = sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return _check("display", shown, False, "a window can be shown" if shown else "none", "pictures go to files")
+    from stereo_portrait.live.display import has_display
+
+    shown = has_display()
+    advice = "pictures go to files, the live picture to the browser"
+    return _check("display", shown, False, "a window can be shown" if shown else "none that can be used", advice)
 
 
 def _cameras() -> dict[str, Any]:

@@ -1,24 +1,15 @@
 """The live picture in a window of this machine."""
 
-import os
-import sys
-
 import cv2
 
 from stereo_portrait.core.errors import DeviceError
 from stereo_portrait.live.controls import VIEWS, Controls
+from stereo_portrait.live.display import has_display
 from stereo_portrait.live.picture import Picture
 
 TITLE = "stereo-portrait live: click focuses, [ ] aperture, space freezes, s saves, 1-4 views, q ends"
 STOP = 2**0.25  # a quarter of what doubles the f-number
 FOLLOW = {"a": "auto", "f": "face", "u": "subject"}
-
-
-def has_display() -> bool:
-    """Whether a window can be opened; OpenCV aborts the whole process where it cannot."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 class Window:
@@ -31,7 +22,7 @@ class Window:
             DeviceError: no display, or an OpenCV without windows.
         """
         if not has_display():
-            raise DeviceError("no display here for --window; use --http PORT and a browser, or --headless")
+            raise DeviceError("no display here that --window can use; use --http PORT and a browser, or --headless")
         self.controls = controls
         self._size = (1, 1)
         try:
