@@ -1,6 +1,7 @@
 """What a SOURCE on the command line names: its kind, its parts and the layout of the views."""
 
 import re
+import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -90,6 +91,14 @@ def _http(text: str) -> SourceText:
         raise InputError(
             f"'{text}' needs two addresses, http://A,http://B, or one with ?layout=side-by-side at its end"
         )
+    for target in targets:
+        try:
+            parts = urllib.parse.urlsplit(target)
+            usable = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", target)
+        except ValueError:  # brackets that do not close, a port beyond 65535
+            usable = False
+        if not usable:
+            raise InputError(f"cannot read the address '{target}'; expected http://HOST/PATH or http://HOST:PORT/PATH")
     return SourceText("http", targets, layout)
 
 

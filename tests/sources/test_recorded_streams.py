@@ -185,6 +185,13 @@ def test_a_source_that_makes_no_sense_is_explained(text: str, complaint: str) ->
         open_source(text)
 
 
+@pytest.mark.parametrize("address", ["http://h:99999/x", "http://[::1", "http://", "http://a b/x", "http://h:0/"])
+def test_an_address_that_is_none_is_told_before_anything_is_opened(address: str) -> None:
+    for text in (f"{address}?layout=side-by-side", f"http://h/x,{address}"):
+        with pytest.raises(InputError, match="cannot read the address"):
+            parse_source(text)
+
+
 def test_addresses_may_hold_queries_and_commas() -> None:
     one = parse_source("http://h:8080/?action=stream&n=1,2&layout=top-bottom")
     assert (one.targets, one.layout) == (("http://h:8080/?action=stream&n=1,2",), "top-bottom")
