@@ -72,7 +72,7 @@ class Browser:
         self._coded: tuple[int, bytes] = (0, b"")
         self._fresh: set[asyncio.Event] = set()  # one a viewer, set with every new picture
         self._viewers: set[ServerConnection] = set()
-        self._failed: OSError | OverflowError | None = None
+        self._failed: OSError | OverflowError | UnicodeError | None = None
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -136,7 +136,7 @@ class Browser:
                 ping_timeout=20,
                 server_header=None,
             )
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:  # taken, out of range, no host name
             self._failed = error
             return
         async with server:
@@ -150,8 +150,11 @@ class Browser:
 
     async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """None lets a WebSocket begin; anything else is answered here."""
-        parts = urlsplit(request.path)
-        given = parse_qs(parts.query, max_num_fields=4).get("token", [""])[0]
+        try:
+            parts = urlsplit(request.path)
+            given = parse_qs(parts.query, max_num_fields=4).get("token", [""])[0]
+        except ValueError:
+            return connection.respond(HTTPStatus.BAD_REQUEST, "this address cannot be read\n")
         if self.token is not None and not hmac.compare_digest(given.encode(), self.token.encode()):
             return connection.respond(HTTPStatus.FORBIDDEN, "open the whole address, with its token\n")
         if not self._known_host(request.headers.get("Host", "")):
@@ -170,7 +173,10 @@ class Browser:
         """A page elsewhere that makes its own name point here (DNS rebinding) sends its own name."""
         if self.token is not None:
             return True  # only who has the address knows the token
-        return host in {f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]", self.host)}
+        names = {"127.0.0.1", "localhost", "[::1]", self.host, f"[{self.host}]"}
+        return host.lower().removesuffix(f":{self.port}") in names and (
+            host.endswith(f":{self.port}") or self.port == 80
+        )
 
     def _page(self, connection: ServerConnection, request: Request) -> Response:
         nonce = secrets.token_urlsafe(16)

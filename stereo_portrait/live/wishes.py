@@ -56,6 +56,12 @@ def _obey(name: str, value: Any, controls: Controls) -> None:
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InputError(f"{name} wants a number")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError as error:  # a whole number of hundreds of digits
+        raise InputError(f"{name} wants a number of sensible size") from error
+    if not math.isfinite(number):
+        raise InputError(f"{name} wants a number")
+    return number

@@ -132,6 +132,7 @@ def test_wishes_reach_the_stream(stream: tuple[LiveRunner, Browser]) -> None:
         '{"follow": ["auto"]}',
         '{"follow": {"a": 1}}',
         '{"working_width_px": "all"}',
+        '{"f_number": ' + "9" * 400 + "}",
         '{"quit": 1}',
         '{"f_number": 2, "view": "photo"}',
         b"\x00\x01",
@@ -205,6 +206,21 @@ def test_only_this_machines_own_names_are_served(stream: tuple[LiveRunner, Brows
     assert "NONCE" not in page
 
 
+def test_an_address_that_cannot_be_read_is_refused_without_a_word_in_the_log(
+    stream: tuple[LiveRunner, Browser], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert get(stream[1], "/?a=1&b=2&c=3&d=4&e=5&f=6")[0] == 400
+    assert not caplog.records
+
+
+def test_on_port_80_a_browser_names_the_host_alone() -> None:
+    browser = Browser(Controls(Wish(1.8)), dict, 0)
+    browser.close()
+    browser.port = 80
+    hosts = ("127.0.0.1", "localhost", "LOCALHOST:80", "example.org", "127.0.0.1:81")
+    assert [browser._known_host(host) for host in hosts] == [True, True, True, False, False]
+
+
 def test_viewers_are_limited(stream: tuple[LiveRunner, Browser]) -> None:
     _, browser = stream
     with contextlib.ExitStack() as stack:
@@ -230,6 +246,11 @@ def test_beyond_loopback_the_address_holds_a_token() -> None:
             pass
     finally:
         browser.close()
+
+
+def test_a_host_that_is_no_name_is_said_in_one_line() -> None:
+    with pytest.raises(DeviceError, match=r"cannot serve on a\.\.b"):
+        Browser(Controls(Wish(1.8)), dict, 0, "a..b")
 
 
 def test_a_port_that_is_taken_is_said_in_one_line() -> None:
