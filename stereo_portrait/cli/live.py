@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stereo_portrait.cli.frame import Talk, common_options
-from stereo_portrait.core.errors import InputError
+from stereo_portrait.core.errors import InputError, StereoPortraitError
 
 if TYPE_CHECKING:
     from stereo_portrait.config import Settings
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("source")
 @click.option("--rig", help="Rig file, as for portrait; not needed where the source knows its own or measures depth.")
+@click.option("--resize-rig", is_flag=True, help="Scale the rig to the frames' size.")
 @click.option("--window", is_flag=True, help="Show it in a window: the default where there is a display.")
 @click.option("--http", "port", type=click.IntRange(0, 65535), help="Show it in the browser on this port; 0 = any.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="With --http: address to serve on.")
@@ -59,7 +61,11 @@ def command(talk: Talk, source: str, **options: Any) -> int:
     from stereo_portrait.live.web import Browser
     from stereo_portrait.sources.open_stream import open_source
 
+    if options["resize_rig"]:
+        talk = dataclasses.replace(talk, overrides=(*talk.overrides, "rectify.resize_rig=true"))
     settings = talk.settings()
+    _check_places(source, options["record"])
+    failed: StereoPortraitError | None = None
     controls = Controls(_wish(options["focus"], options["f_number"] or settings["lens"].f_number))
     opened: list[FrameSource] = []
 
@@ -78,7 +84,13 @@ def command(talk: Talk, source: str, **options: Any) -> int:
             screens.append(stack.enter_context(closing(browser)))
             talk.say(f"open {browser.address}")
         recorded = stack.enter_context(_recording(source, options, runner, settings))
-        report = runner.run(Several(screens), options["seconds"], Saver(options["output"], settings, runner.figures))
+        saver = Saver(options["output"], settings, runner.figures)
+        try:
+            report = runner.run(Several(screens), options["seconds"], saver)
+        except StereoPortraitError as error:
+            if runner.figures.frames_shown == 0:
+                raise
+            failed, report = error, runner.report()  # what was measured before is not lost with the source
     if recorded.get("recorded", {}).get("error"):
         talk.warn(f"the recording ended early: {recorded['recorded']['error']}")
     report |= recorded
@@ -90,7 +102,32 @@ def command(talk: Talk, source: str, **options: Any) -> int:
         f"{report['frames_shown']} of {report['frames_in']} frames shown, {report['fps']:.1f} a second, "
         f"latency {latency['p50'] or 0:.0f} ms (95 %: {latency['p95'] or 0:.0f} ms)",
     )
+    if failed is not None:
+        raise failed
     return 130 if report["ended"] == "stopped" else 0
+
+
+def _check_places(source: str, record_to: Path | None) -> None:
+    """What can be known to be wrong before anything is compiled or opened.
+
+    Raises:
+        InputError: no SOURCE, or files that are not there.
+        OutputError: a recording in a format that is not written here.
+    """
+    from stereo_portrait.export.recording_format import check_target
+    from stereo_portrait.sources.open_stream import open_source
+    from stereo_portrait.sources.source_text import parse_source
+
+    named = parse_source(source)
+    if record_to is not None:
+        check_target(record_to)
+    if named.kind == "http":
+        return
+    paths = [Path(t) for t in named.targets if not t.isdigit()]
+    if sys.platform == "linux":
+        paths += [Path(f"/dev/video{t}") for t in named.targets if named.kind == "uvc" and t.isdigit()]
+    if not all(path.exists() for path in paths):
+        open_source(source).close()  # says what is missing
 
 
 def _local_screens(options: dict[str, Any], controls: "Controls", settings: "Settings") -> "list[Screen]":
@@ -99,7 +136,8 @@ def _local_screens(options: dict[str, Any], controls: "Controls", settings: "Set
     Raises:
         DeviceError: no display, no package, or no loopback device.
     """
-    from stereo_portrait.live.window import Window, has_display
+    from stereo_portrait.live.display import has_display
+    from stereo_portrait.live.window import Window
 
     found: list[Screen] = []
     if options["virtual_camera"]:
@@ -181,7 +219,7 @@ def _wish(focus: str | None, f_number: float) -> Any:
         return Wish(f_number, text)  # type: ignore[arg-type]
     if (metres := re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*m", text)) and float(metres[1]) > 0:
         return Wish(f_number, "distance", distance_m=float(metres[1]))
-    if (point := re.fullmatch(r"(0?\.\d+)\s*,\s*(0?\.\d+)", text)) is not None:
+    if (point := re.fullmatch(r"(0|0?\.\d+)\s*,\s*(0|0?\.\d+)", text)) is not None:
         return Wish(f_number, "point", (float(point[1]), float(point[2])))
     raise InputError(
         f"--focus must be auto, face, subject, metres such as 1.8m, or X,Y as shares of the picture such as 0.5,0.4; "

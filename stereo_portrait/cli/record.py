@@ -54,6 +54,7 @@ def command(
         talk = dataclasses.replace(talk, overrides=(*talk.overrides, f"record.codec={codec}"))
     settings = talk.settings()
     stream, writer = _opened(source, output, rig, settings)
+    writer = writer if rig is None else _Fitting(writer, rig, settings["rectify"].resize_rig)
     limits = Limits(frames, seconds, settings["record"].queue_mb)
     showing = sys.stderr.isatty() and not talk.quiet
     done = Recorder(stream, writer, limits).run(_show if showing else lambda progress: None)
@@ -79,15 +80,15 @@ def _opened(source: str, output: Path, rig: str | None, settings: "Settings") ->
         StereoPortraitError: a source that cannot be opened, or an output that does not suit it.
     """
     from stereo_portrait.export.recording import Origin, RecordingWriter
-    from stereo_portrait.export.recording_format import names_of
+    from stereo_portrait.export.recording_format import check_target, names_of
     from stereo_portrait.geometry.rig_file import read_rig, rig_text
     from stereo_portrait.sources.open_stream import open_source
     from stereo_portrait.sources.source_text import parse_source, without_login
 
     known = None if rig is None else read_rig(rig)
     by_sdk = output.suffix.lower() == ".db3"
-    if output.suffix and not by_sdk and output.suffix.lower() != ".mkv" and not output.is_dir():
-        raise OutputError(f"cannot record into {output}; name a folder, FILE.mkv, or FILE.db3 for a RealSense camera")
+    if not by_sdk:
+        check_target(output)
     if by_sdk:
         what = parse_source(source)
         if what.kind != "realsense" or what.targets:
@@ -113,6 +114,44 @@ def _opened(source: str, output: Path, rig: str | None, settings: "Settings") ->
         stream.close()
         raise
     return stream, writer
+
+
+class _Fitting:
+    """Holds the rig that was named against the first frame, before anything is written."""
+
+    def __init__(self, writer: "Writer", rig: str, resize_rig: bool) -> None:
+        self.writer, self.rig, self.resize_rig = writer, rig, resize_rig
+        self.known = False
+
+    def write(self, frame: "Frame") -> None:
+        """Pass a frame on.
+
+        Raises:
+            RigError: the rig is for pictures of another size.
+        """
+        if not self.known:
+            self._check(frame)
+            self.known = True
+        self.writer.write(frame)
+
+    def _check(self, frame: "Frame") -> None:
+        from stereo_portrait.core.capture import StereoPair
+        from stereo_portrait.core.errors import RigError
+        from stereo_portrait.geometry.rectify import fitted
+        from stereo_portrait.geometry.rig_file import read_rig
+
+        if not isinstance(frame.capture, StereoPair):
+            return
+        height_px, width_px = frame.capture.left.shape[:2]
+        size_px = (width_px, height_px)
+        try:
+            fitted(read_rig(self.rig, size_px), size_px, "the source", self.resize_rig)
+        except RigError as error:
+            text = str(error).replace("--resize-rig", "--set rectify.resize_rig=true")
+            raise RigError(text) from error
+
+    def close(self) -> None:
+        self.writer.close()
 
 
 class _BySdk:

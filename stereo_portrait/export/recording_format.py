@@ -1,11 +1,12 @@
 """What a recording consists of: its file names, its header and its table of frames. Writer and reader share this."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from stereo_portrait.core.errors import InputError
+from stereo_portrait.core.errors import InputError, OutputError
 
 FORMAT = "stereo-portrait-recording 1"
 COLUMNS = ("time_ms", "number", "device_ms", "skew_ms", "captured_at", "crc_first", "crc_second")
@@ -77,6 +78,20 @@ def names_of(target: Path) -> Names:
         beside = [target.with_suffix(suffix) for suffix in (".json", ".csv", ".rig.yaml")]
         return Names(beside[0], beside[1], beside[2], target.parent, target)
     return Names(target / "recording.json", target / "frames.csv", target / "rig.yaml", target)
+
+
+def check_target(target: Path) -> None:
+    """Whether a recording can have this name.
+
+    Raises:
+        OutputError: it ends like a file of a format that is not written.
+    """
+    suffix = target.suffix.lower()
+    if target.is_dir() or suffix == ".mkv" or not re.fullmatch(r"\.[a-z][a-z0-9]{1,4}", suffix):
+        return
+    if suffix == ".db3":
+        raise OutputError(f"{target}: only 'record realsense' writes .db3; name a folder or FILE.mkv")
+    raise OutputError(f"cannot record into {target}; name a folder, FILE.mkv, or FILE.db3 for a RealSense camera")
 
 
 def header_text(header: Header) -> str:

@@ -24,7 +24,7 @@ from stereo_portrait.live.settings import LiveSettings
 from stereo_portrait.live.slot import Closed, Newest
 from stereo_portrait.live.working_width import WorkingWidth
 
-Ended = Literal["end", "seconds", "viewer", "stopped"]
+Ended = Literal["end", "seconds", "viewer", "stopped", "error"]
 IDLE_S = 0.05
 
 
@@ -52,6 +52,7 @@ class LiveRunner:
         self._measured: Newest[LiveDepth] = Newest()
         self._drawn: Newest[Picture] = Newest()
         self._shown: Picture | None = None
+        self._saves = 0  # how many of those that were asked for have been ordered
         self.ended: Ended = "end"
         self._stopped = threading.Event()  # a frozen picture outlives its source, but not this
 
@@ -72,10 +73,13 @@ class LiveRunner:
                 self._lost(self._drawn.discard())
         self.depth.close()
         self.render.close()
-        for stage in stages:
-            stage.result()
         if saver is not None:
+            self._save_what_was_asked(saver)
             saver.close()
+        for stage in stages:
+            if stage.exception() is not None:
+                self.ended = "error"
+            stage.result()
         return self.report()
 
     def stop(self) -> None:
@@ -119,7 +123,6 @@ class LiveRunner:
     def _show_all(self, screen: Screen, seconds: float | None, saver: Saver | None) -> Ended:
         show = self.figures.stages["show"]
         started_s = time.monotonic()
-        saves = 0
         while True:
             if seconds is not None and time.monotonic() - started_s >= seconds:
                 return "seconds"
@@ -129,7 +132,10 @@ class LiveRunner:
                 return "end"
             began_s = time.perf_counter()
             if picture is None:
-                if not screen.idle():
+                go_on = screen.idle()
+                if saver is not None:
+                    self._save_what_was_asked(saver)  # also while the source is silent
+                if not go_on:
                     return "viewer"
                 continue
             self._shown = picture
@@ -138,12 +144,15 @@ class LiveRunner:
                 show.busy.add(time.perf_counter() - began_s)
                 self.figures.shown(picture.seen.frame.arrived_s)
             if saver is not None:
-                saver.collect()
-                if self.controls.wish.saves > saves:
-                    saves += 1
-                    saver.save(picture)
+                self._save_what_was_asked(saver)
             if not go_on:
                 return "viewer"
+
+    def _save_what_was_asked(self, saver: Saver) -> None:
+        saver.collect()
+        if self._shown is not None and self.controls.wish.saves > self._saves:
+            self._saves += 1
+            saver.save(self._shown)
 
     def _capture_all(self) -> None:
         stage = self.figures.stages["capture"]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from stereo_portrait.geometry.rig_file import rig_text
@@ -70,6 +71,8 @@ def test_a_folder_of_pairs_is_a_stream_too(cli: Cli, tmp_path: Path) -> None:
         (("--rig", "nowhere.yaml"), "nowhere.yaml"),
         (("--focus", "banana"), "--focus must be auto"),
         (("--set", "live.steadiness=2"), "live.steadiness must be between"),
+        (("--record", "take.mp4"), "name a folder, FILE.mkv"),
+        (("--record", "take.db3"), "only 'record realsense' writes .db3"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_2(
@@ -86,6 +89,39 @@ def test_a_source_that_is_none_is_one_line_and_exit_2(cli: Cli, tmp_path: Path) 
         answer = cli("live", source, "--headless")
         assert (answer.code, answer.out) == (2, "")
         assert answer.err.startswith("error: ")
+
+
+def test_a_rig_of_another_size_is_refused_unless_it_may_be_resized(cli: Cli, recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "large.yaml").write_text(rig_text(motorcycle(384, 288)[1], "rig")[0])
+    command = (
+        "live",
+        source_of(recording),
+        "--rig",
+        tmp_path / "large.yaml",
+        "--headless",
+        "--as-fast-as-possible",
+        "--json",
+    )
+    refused = cli(*command)
+    assert (refused.code, "pass --resize-rig" in refused.err) == (2, True)
+    resized = cli(*command, "--resize-rig")
+    assert resized.code == 0
+    assert json.loads(resized.out)["frames_shown"] > 0
+
+
+def test_a_stream_that_ends_in_an_error_still_reports_what_was_measured(cli: Cli, tmp_path: Path) -> None:
+    pair, rig = motorcycle(192, 144)
+    film = write_video(tmp_path / "both.mkv", [np.hstack([pair.left, pair.right])] * 12)
+    (tmp_path / "rig.yaml").write_text(rig_text(rig, "rig")[0])
+    options = ("--rig", tmp_path / "rig.yaml")
+    assert cli("record", f"video:{film}?layout=side-by-side", "-o", tmp_path / "take", *options).code == 0
+    table = tmp_path / "take" / "frames.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-4]))  # the copy lost its end
+    answer = cli("live", f"folder:{tmp_path / 'take'}", "--headless", "--as-fast-as-possible", "--json")
+    report = json.loads(answer.out)
+    assert answer.code == 2
+    assert (report["frames_shown"], report["ended"]) == (8, "error")
+    assert "the last 4 of 12 frames are missing" in answer.err
 
 
 def test_what_comes_in_can_be_recorded_beside_it(cli: Cli, recording: Path, tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from stereo_portrait.cli.record import _check_by_sdk
+from stereo_portrait.core.rig import RectifiedRig
 from stereo_portrait.export.recording_format import read_table
+from stereo_portrait.geometry.rig_file import rig_text
 from stereo_portrait.record import Progress
 from stereo_portrait.sources.open_stream import open_source
 from tests.sources.mjpeg_server import noise_for_ever, serving
@@ -82,6 +84,19 @@ def test_what_cannot_be_recorded_is_one_line(
     assert answer.code == 2
     assert any(part in answer.err for part in complaint.split("|"))
     assert len(answer.err.strip().splitlines()) == 1
+
+
+def test_a_rig_of_another_size_is_told_before_anything_is_recorded(tmp_path: Path, cli: Callable[..., Any]) -> None:
+    path = write_video(tmp_path / "in.mkv", [picture(i) for i in range(3)])
+    rig = RectifiedRig(64, 96, 50.0, 0.1, 31.5, 31.5, 47.5)
+    (tmp_path / "rig.yaml").write_text(rig_text(rig, "rig")[0])
+    source = f"video:{path}?layout=side-by-side"
+    answer = cli("record", source, "-o", tmp_path / "take", "--rig", tmp_path / "rig.yaml")
+    assert answer.code == 2
+    assert "calibrated at 64x96 but the source is 32x48" in answer.err
+    assert not (tmp_path / "take").exists()
+    options = ("--set", "rectify.resize_rig=true")
+    assert cli("record", source, "-o", tmp_path / "take", "--rig", tmp_path / "rig.yaml", *options).code == 0
 
 
 def started(*arguments: object, limit_bytes: int | None = None) -> subprocess.Popen[str]:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from stereo_portrait.config import load_settings
+from stereo_portrait.core.capture import StereoPair
 from stereo_portrait.core.errors import DeviceError
 from stereo_portrait.live.controls import Controls, Wish
 from stereo_portrait.live.figures import Figures
@@ -58,6 +59,44 @@ def test_a_saved_frame_becomes_a_full_portrait_while_the_stream_goes_on(tmp_path
     portrait = cv2.imread(str(folder / "portrait.png"))
     assert portrait.shape == PAIR.left.shape
     assert {"depth.png", "disparity.pfm", "confidence.png", "overview.png"} <= {p.name for p in folder.iterdir()}
+
+
+def test_a_frame_can_be_saved_while_the_source_is_silent(tmp_path: Path) -> None:
+    quiet, saved = threading.Event(), threading.Event()
+
+    def two_then_silence(number: int) -> StereoPair:
+        if number >= 2:
+            quiet.set()
+            saved.wait(60)
+        return PAIR
+
+    live = LiveRunner(
+        lambda: MadeSource(two_then_silence, 4, rate_hz=20), lambda size: RIG, load_settings(), Controls(Wish(1.8))
+    )
+
+    class Ordered:
+        """Stands in for the process that makes portraits."""
+
+        def __init__(self) -> None:
+            self.numbers: list[int] = []
+
+        def save(self, picture: Picture) -> None:
+            self.numbers.append(picture.seen.frame.number)
+            saved.set()
+
+        def collect(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    class Waiting(Nowhere):
+        def idle(self) -> bool:
+            if quiet.is_set() and live.figures.frames_shown and not live.controls.wish.saves:
+                live.controls.save()
+            return True
+
+    ordered = Ordered()
+    live.run(Waiting(), 40, ordered)  # type: ignore[arg-type]
+    assert ordered.numbers in ([0], [1])
 
 
 def test_a_portrait_that_cannot_be_written_is_said_and_the_stream_goes_on(tmp_path: Path) -> None:
@@ -117,8 +156,9 @@ def test_keys_ask_for_what_they_say() -> None:
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="there is always a display here")
-def test_a_window_without_a_display_is_one_line_and_not_an_abort(tmp_path: Path) -> None:
-    without = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+@pytest.mark.parametrize("named", [{}, {"DISPLAY": ":4077"}, {"WAYLAND_DISPLAY": "wayland-77"}])
+def test_a_window_without_a_display_is_one_line_and_not_an_abort(tmp_path: Path, named: dict[str, str]) -> None:
+    without = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")} | named
     ended = subprocess.run(
         [sys.executable, "-m", "stereo_portrait", "live", f"folder:{tmp_path}", "--window"],
         env=without, capture_output=True, text=True, timeout=60, check=False,
