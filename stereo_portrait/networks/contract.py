@@ -80,6 +80,10 @@ def ask(session: Session, contract: Contract, photo: Image) -> NDArray[np.float3
     mean, deviation = np.array(contract.mean, np.float32), np.array(contract.deviation, np.float32)
     value = (small.astype(np.float32) * np.float32(contract.scale) - mean) / deviation
     value = value[None] if contract.layout == "nhwc" else value.transpose(2, 0, 1)[None]
+    if len(session.inputs) != 1:
+        raise WeightsError(
+            f"{session.path.name} wants {len(session.inputs)} inputs; one picture is all it can be given"
+        )
     outputs = session.run({session.inputs[0]: value})
     if contract.output >= len(outputs):
         raise WeightsError(f"{session.path.name} has {len(outputs)} outputs, its contract asks for {contract.output}")
@@ -136,9 +140,8 @@ def read_contract(path: Path) -> Contract:
         return contract_from(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
     except OSError as error:
         raise WeightsError(
-            f"{path} is missing: a network file needs its contract beside it, for example\n"
-            "  answer: inverse_depth\n  short_side_px: 288\n  scale: 0.00392157\n"
-            "(docs/networks.md lists every key)"
+            f"{path} is missing: a network file needs its contract beside it, for example "
+            "{answer: inverse_depth, short_side_px: 288, scale: 0.00392157} (docs/networks.md lists every key)"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise WeightsError(f"{path}: not readable as YAML; docs/networks.md shows a contract") from error

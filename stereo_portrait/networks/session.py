@@ -45,7 +45,10 @@ class Session:
             found = self._runtime.run(None, cast)
         except Exception as error:  # the runtime raises its own C++ types, all of them derived from Exception only
             raise WeightsError(f"{self.path.name} refuses its input: {_first_line(error)}") from error
-        return [np.asarray(value, dtype=np.float32) for value in found]
+        try:
+            return [np.asarray(value, dtype=np.float32) for value in found]
+        except (TypeError, ValueError) as error:
+            raise WeightsError(f"{self.path.name} answers with lists or words; expected arrays of numbers") from error
 
 
 def open_session(path: Path, threads: int = 0, cpu_only: bool = False) -> Session:

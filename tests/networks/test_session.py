@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stereo_portrait.core.errors import WeightsError
-from stereo_portrait.networks.contract import Contract, contract_from, read_contract
+from stereo_portrait.networks.contract import Contract, ask, contract_from, read_contract
 from stereo_portrait.networks.session import open_session, padded
 
 
@@ -57,3 +57,26 @@ def test_a_wrong_contract_says_what_is_wrong(document: object, complaint: str) -
 def test_a_missing_contract_file_shows_an_example(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="answer: inverse_depth"):
         read_contract(tmp_path / "n.yaml")
+
+
+@pytest.mark.parametrize("kind", ["no input", "two inputs", "a list"])
+def test_a_network_of_another_kind_is_refused_in_words(tmp_path: Path, kind: str) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, number = onnx.helper, onnx.TensorProto.FLOAT
+    names = {"no input": [], "two inputs": ["x", "y"], "a list": ["x"]}[kind]
+    inputs = [helper.make_tensor_value_info(name, number, [1, 3, 32, 32]) for name in names]
+    output = helper.make_tensor_value_info("out", number, None)
+    if kind == "no input":
+        one = helper.make_tensor("one", number, [2, 2], [1.0] * 4)
+        nodes = [helper.make_node("Constant", [], ["out"], value=one)]
+    elif kind == "two inputs":
+        nodes = [helper.make_node("Add", names, ["out"])]
+    else:
+        nodes = [helper.make_node("SequenceConstruct", ["x", "x"], ["out"])]
+        output = helper.make_tensor_sequence_value_info("out", number, None)
+    graph = helper.make_graph(nodes, "g", inputs, [output])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, tmp_path / "odd.onnx")
+    contract = contract_from({"answer": "mask", "width_px": 32, "height_px": 32}, "test")
+    with pytest.raises(WeightsError, match=r"odd\.onnx"):
+        ask(open_session(tmp_path / "odd.onnx"), contract, np.zeros((40, 40, 3), np.uint8))
