@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-OPEN_ONE = "import cv2; cv2.namedWindow('', cv2.WINDOW_NORMAL); cv2.waitKey(1)"
+OPEN_ONE = "import cv2; cv2.namedWindow('stereo-portrait', cv2.WINDOW_NORMAL); cv2.waitKey(1)"
 PATIENCE_S = 20.0
 
 

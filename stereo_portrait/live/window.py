@@ -8,6 +8,7 @@ from stereo_portrait.live.display import has_display
 from stereo_portrait.live.picture import Picture
 
 TITLE = "stereo-portrait live: click focuses, [ ] aperture, space freezes, s saves, 1-4 views, q ends"
+FIRST_SIZE = (1280, 800)  # at most; it may be drawn larger
 STOP = 2**0.25  # a quarter of what doubles the f-number
 FOLLOW = {"a": "auto", "f": "face", "u": "subject"}
 
@@ -35,7 +36,11 @@ class Window:
 
     def show(self, picture: Picture) -> bool:
         """Draw it and look at the keys; False when the viewer has had enough."""
-        self._size = (picture.image.shape[1], picture.image.shape[0])
+        size = (picture.image.shape[1], picture.image.shape[0])
+        if self._size == (1, 1):  # the first one: the window takes its size
+            shrink = max(1.0, size[0] / FIRST_SIZE[0], size[1] / FIRST_SIZE[1])
+            cv2.resizeWindow(TITLE, round(size[0] / shrink), round(size[1] / shrink))
+        self._size = size
         cv2.imshow(TITLE, cv2.cvtColor(picture.image, cv2.COLOR_RGB2BGR))
         return self.idle()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from stereo_portrait.config import load_settings
 from stereo_portrait.core.capture import StereoPair
 from stereo_portrait.core.errors import DeviceError
 from stereo_portrait.live.controls import Controls, Wish
+from stereo_portrait.live.display import has_display
 from stereo_portrait.live.figures import Figures
 from stereo_portrait.live.focus_puller import Rack
 from stereo_portrait.live.picture import Picture
@@ -165,6 +167,20 @@ def test_a_window_without_a_display_is_one_line_and_not_an_abort(tmp_path: Path,
     )  # fmt: skip
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: no display")
+
+
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="no virtual display on this machine")
+def test_a_display_that_is_there_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    read, write = os.pipe()  # the server chooses a free number and writes it there
+    with subprocess.Popen(["Xvfb", "-displayfd", str(write)], pass_fds=[write], stderr=subprocess.DEVNULL) as server:
+        try:
+            monkeypatch.setenv("DISPLAY", f":{os.read(read, 20).decode().strip()}")
+            assert has_display.__wrapped__()
+        finally:
+            server.terminate()
+            os.close(read)
+            os.close(write)
 
 
 def test_a_missing_package_or_device_for_the_virtual_camera_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
