@@ -1,5 +1,6 @@
 """Laws that hold for any photo, depth and aperture."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -195,6 +196,22 @@ def test_holes_in_the_depth_degrade_gracefully(bad: float) -> None:
     assert np.abs(result - BokehRenderer().render(picture, whole, CIRCLE)).mean() < 0.03
     empty = np.full(whole.shape, bad, np.float32)
     assert np.array_equal(BokehRenderer().render(picture, empty, CIRCLE), picture)
+
+
+@pytest.mark.parametrize(("wrong", "share"), [("soft", 0.01), ("shrunk", 0.85)])
+def test_soft_and_shifted_depth_edges_are_snapped_to_the_edges_of_colour(wrong: str, share: float) -> None:
+    picture = np.zeros((96, 128, 3), np.float32)
+    picture[..., 0] = 0.8
+    picture[24:72, 32:96] = (0.1, 0.7, 0.2)
+    exact = np.full((96, 128), -12.0, np.float32)
+    exact[24:72, 32:96] = 0
+    truth = BokehRenderer().render(picture, exact, CIRCLE)
+    found = cv2.GaussianBlur(exact, (0, 0), 1.5) if wrong == "soft" else cv2.erode(exact, np.ones((5, 5), np.uint8))
+    careful, careless = (
+        float(np.square(BokehRenderer(how).render(picture, found, CIRCLE) - truth).mean())
+        for how in (BokehSettings(), BokehSettings(snap_edges=False, soft_edges=False))
+    )
+    assert careful < share * careless
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 33), (33, 9), (31, 65), (1, 40)])
