@@ -157,7 +157,8 @@ class _Ahead:
 
 
 def _load_all(found: list[Picture]) -> tuple[Pixels, Pixels] | None:
-    pictures = [picture.load() for picture in found]
+    loaded = [picture.load() for picture in found]
+    pictures = [None if p is None else np.ascontiguousarray(p) for p in loaded]  # a decoder may pad its rows
     if len(pictures) == 1:
         return None if pictures[0] is None else split_views(pictures[0], "side-by-side")
     return None if pictures[0] is None or pictures[1] is None else (pictures[0], pictures[1])

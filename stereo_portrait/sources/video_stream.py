@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from stereo_portrait.core.capture import StereoPair
 from stereo_portrait.core.errors import InputError
 from stereo_portrait.core.rig import Camera, RectifiedRig, RigCalibration
@@ -73,7 +75,8 @@ class VideoStream:
         yield from pair_streams(streams[0], streams[1], pairer)
 
     def _frame(self, views: tuple[Picture, ...], number: int) -> Frame | None:
-        pictures = [view.load() for view in views]
+        loaded = [view.load() for view in views]
+        pictures = [None if p is None else np.ascontiguousarray(p) for p in loaded]  # a decoder may pad its rows
         skew_ms = None
         if len(views) == 2:
             skew_ms = measure_skew((views[0], views[1]), 1 / (self.rate_hz or 30), self.health)

@@ -74,6 +74,25 @@ def test_one_file_holds_both_views_and_knows_its_times(tmp_path: Path) -> None:
     assert np.array_equal(player.read()[1][..., ::-1], np.hstack([picture(0), picture(0, seed=1)]))
 
 
+@pytest.mark.parametrize("width_px", [37, 50, 62])
+def test_any_width_is_played_back_bit_for_bit(tmp_path: Path, width_px: int) -> None:
+    """Decoders pad rows to whole multiples of 16 or 32."""
+    rng = np.random.default_rng(width_px)
+    views = [rng.integers(0, 256, (40, width_px, 3), np.uint8) for _ in range(4)]
+    frames = [Frame(n, StereoPair(views[n], views[n + 2], f"frame {n}"), n / 30, n * 33.0) for n in (0, 1)]
+    for name in ("take", "take.mkv"):
+        writer = RecordingWriter(tmp_path / name, Origin("made"))
+        for frame in frames:
+            writer.write(frame)
+        writer.close()
+    for source in (
+        f"folder:{tmp_path}/take",
+        f"video:{tmp_path}/take.mkv?layout=side-by-side",
+        f"video:{tmp_path}/take/left.mkv,{tmp_path}/take/right.mkv",
+    ):
+        assert all(same(a, b) for a, b in zip(frames, open_source(source), strict=True))
+
+
 def test_the_rig_travels_with_the_recording(tmp_path: Path) -> None:
     rig = square_in_front(20, 6, seed=3).pair.rig
     write(tmp_path / "take", [pair_frame(0)], Origin("test", 30.0, rig_text(rig, "rig")[0]))
@@ -122,6 +141,18 @@ def test_a_damaged_recording_never_shows_a_wrong_frame(tmp_path: Path, victim: s
             if victim == "left.mkv":
                 assert same(by_number[frame.number], frame)
     assert told >= 6
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-inf"])
+def test_a_time_that_is_no_number_is_damage(tmp_path: Path, value: str) -> None:
+    write(tmp_path / "take", [pair_frame(n) for n in range(2)])
+    table = tmp_path / "take" / "frames.csv"
+    head, first, *rest = table.read_text().split("\n")
+    columns = first.split(",")
+    columns[2] = value
+    table.write_text("\n".join([head, ",".join(columns), *rest]))
+    with pytest.raises(InputError, match="damaged in line 2"):
+        open_source(f"folder:{tmp_path}/take")
 
 
 def test_a_recording_that_lost_its_end_after_it_was_closed_is_damage(tmp_path: Path) -> None:
