@@ -1,6 +1,7 @@
 """What a recording consists of: its file names, its header and its table of frames. Writer and reader share this."""
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -140,6 +141,8 @@ def read_table(path: Path) -> list[Row]:
         try:
             parts = line.split(",")
             device_ms, skew_ms, captured_at = (float(v) if v else None for v in parts[2:5])
+            if not all(math.isfinite(v) for v in (device_ms, skew_ms, captured_at) if v is not None):
+                raise ValueError("a time without end")
             sums = int(parts[5], 16), int(parts[6], 16)
             rows.append(Row(int(parts[0]), int(parts[1]), device_ms, skew_ms, captured_at, *sums))
         except (ValueError, IndexError, TypeError) as error:
