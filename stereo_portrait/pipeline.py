@@ -207,7 +207,8 @@ def estimate_from_sensor(
     watch("filled", depth)
     use = "phone" if depth.origin == "phone" else "sensor"
     measured = {"coverage": float((~holes).mean())}
-    reasons: tuple[str, ...] = ("the photo came with its depth",)
+    came = "the photo came with its depth" if use == "phone" else "the depth was given with the photo"
+    reasons: tuple[str, ...] = (came,)
     alpha = None
     if photo.matte is not None and photo.matte.whole:
         finder = SubjectFinder() if stages is None else stages.subjects
