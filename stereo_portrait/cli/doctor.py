@@ -23,7 +23,6 @@ PACKAGES = (
     ("pillow-heif", "pillow_heif", "HEIC photos", False),
     ("av", "av", "videos and recording", False),
     ("OpenEXR", "OpenEXR", "EXR pictures", False),
-    ("pymatting", "pymatting", "soft edges", False),
     ("pyrealsense2", "pyrealsense2", "RealSense cameras and recordings", False),
     ("open3d", None, "ray-cast training scenes and point clouds", False),
 )
