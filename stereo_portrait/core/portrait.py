@@ -29,6 +29,7 @@ class Aperture:
             raise ConfigError(f"an aperture has 0 (circle) or 3 to 9 blades, found {self.blades}")
         for name, low, high in (
             ("roundness", 0, 1),
+            ("rotation_deg", -3600, 3600),
             ("cats_eye", 0, 1),
             ("anamorphic", 0.25, 4),
             ("ring", 0, 0.9),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stereo_portrait.core.errors import ConfigError
 from stereo_portrait.core.portrait import Aperture
 from stereo_portrait.rendering.aperture_shape import shape_of
 from stereo_portrait.rendering.bokeh import BokehRenderer
@@ -65,3 +66,10 @@ def test_a_cats_eye_is_round_in_the_middle_and_narrow_in_the_corner() -> None:
 )
 def test_every_outline_has_the_area_of_the_unit_disc(aperture: Aperture) -> None:
     assert float(shape_of(aperture).reach[-1].sum()) == pytest.approx(np.pi, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["roundness", "rotation_deg", "cats_eye", "anamorphic", "ring", "edge"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e9])
+def test_an_aperture_that_cannot_be_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=name):
+        Aperture(**{name: value})
