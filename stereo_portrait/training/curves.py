@@ -1,15 +1,14 @@
-"""A training log as a picture: bad pixels before and after, on the pool and on what was kept aside.
-
-python -m stereo_portrait.training.curves LOG.jsonl OUT.png
-"""
+"""A training log as a picture: one panel for each figure, what is trained on beside what was kept aside."""
 
 import json
-import sys
 from pathlib import Path
 
+Panels = dict[str, dict[str, str]]
+"""Title of a panel -> label of a line -> key in the log; a key that the log lacks is left out."""
 
-def draw_curves(log: Path, out: Path) -> None:
-    """Two panels, errors above 2 px and above 0.5 px, against the step."""
+
+def draw_curves(log: Path, out: Path, panels: Panels) -> None:
+    """Every panel's lines against the step."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -17,17 +16,14 @@ def draw_curves(log: Path, out: Path) -> None:
 
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     steps = [line["step"] for line in lines]
-    figure, panels = pyplot.subplots(1, 2, figsize=(11, 4), constrained_layout=True)
-    for panel, name, limit in zip(panels, ("2", "05"), ("2", "0.5"), strict=True):
-        for key, label in ((f"bad{name}", "trained on"), (f"aside_bad{name}", "kept aside")):
-            panel.plot(steps, [100 * line[key] for line in lines], label=label)
-        for key, label in ((f"base{name}", "matcher, trained on"), (f"aside_base{name}", "matcher, kept aside")):
-            panel.plot(steps, [100 * line[key] for line in lines], "--", label=label)
-        panel.set(title=f"pixels off by more than {limit} px, %", xlabel="step", ylim=(0, None))
-        panel.legend()
+    figure, axes = pyplot.subplots(
+        1, len(panels), figsize=(5.5 * len(panels), 4), constrained_layout=True, squeeze=False
+    )
+    for axis, (title, shown) in zip(axes[0], panels.items(), strict=True):
+        for label, key in shown.items():
+            if key in lines[-1]:
+                axis.plot(steps, [line.get(key, float("nan")) for line in lines], label=label)
+        axis.set(title=title, xlabel="step", ylim=(0, None))
+        axis.legend()
     figure.savefig(out, dpi=90)
     pyplot.close(figure)
-
-
-if __name__ == "__main__":
-    draw_curves(Path(sys.argv[1]), Path(sys.argv[2]))

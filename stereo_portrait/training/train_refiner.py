@@ -25,9 +25,11 @@ from stereo_portrait.training.curves import draw_curves
 from stereo_portrait.training.refiner_network import GuidedNetwork, unfolded
 
 SEED = 5
+HALF_PAYS = torch.backends.cpu.get_cpu_capability() == "AVX512"  # elsewhere bfloat16 is emulated, ten times slower
 BATCH = 4
 CROP = (192, 256)
 RATE = 2e-3
+WILD = 20.0  # times the usual length of the gradient: such a step is not made
 DECAY = 1e-3
 WARM_UP = 300
 AVERAGE = 0.999
@@ -37,6 +39,15 @@ SELECTIVITY = 0.08
 TELLING_PX = 0.5  # a candidate this much nearer to the truth is not worth a choice
 VENTURE = (0.0, 0.06, 0.0, 0.06, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.0, 0.1)
 """What leaving the base, its median and its mean must gain at least: a choice that helps little is not made."""
+PANELS = {
+    f"share of pixels off by more than {limit} px": {
+        "trained on": f"bad{name}",
+        "kept aside": f"aside_bad{name}",
+        "matcher, trained on": f"base{name}",
+        "matcher, kept aside": f"aside_base{name}",
+    }
+    for name, limit in (("2", "2"), ("05", "0.5"))
+}
 PARTS = ("features", "offsets", "target", "seen")
 
 
@@ -171,6 +182,7 @@ def main() -> None:
     shards = sorted(p for p in options.pool.glob(f"{options.kind}_*") if p.is_dir() and not p.suffix)
     train, aside = Pool(shards[:-1]), Pool(shards[-1:])
     running: dict[str, float] = {}
+    usual = 0.0  # length of the gradient
     for step in range(first, options.steps):
         if step % 500 == 0:
             now = sorted(p for p in options.pool.glob(f"{options.kind}_*") if p.is_dir() and not p.suffix)
@@ -181,13 +193,16 @@ def main() -> None:
         for group in optimiser.param_groups:
             group["lr"] = RATE * max(share, 1e-3)
         weight = edge_weight(features, target)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=HALF_PAYS):
             answers = network(features.contiguous(memory_format=torch.channels_last))
         loss, told = loss_of(answers.float(), offsets, target, weight)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
+        length = float(torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0))
+        if math.isfinite(length) and (step - first < WARM_UP or length < WILD * usual):
+            optimiser.step()
+        if math.isfinite(length):
+            usual = length if usual == 0 else 0.98 * usual + 0.02 * min(length, 3 * usual)
         keep = min(AVERAGE, (1 + step) / (10 + step))
         with torch.no_grad():
             for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
@@ -207,7 +222,7 @@ def main() -> None:
             part = checkpoint.with_suffix(".part")
             torch.save(state, part)
             part.replace(checkpoint)
-            draw_curves(log, log.with_suffix(".png"))
+            draw_curves(log, log.with_suffix(".png"), PANELS)
         if stopped:
             return
 
