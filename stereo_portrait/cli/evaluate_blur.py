@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="What the methods get: exact input, clipped 8-bit light, blurred depth edges, or edges moved by 2 px.",
 )
-@click.option("--quality", type=click.Choice(("full", "preview")), help="Of the method bokeh.")
+@click.option("--quality", type=click.Choice(("full", "preview", "draft")), help="Of the method bokeh.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed draws the scenes anew."
 )

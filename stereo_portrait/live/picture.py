@@ -36,10 +36,14 @@ class Picture:
 
 
 class RenderStage:
-    """Focuses and blurs in preview quality."""
+    """Focuses and blurs in preview quality, or as a draft."""
 
     def __init__(self, settings: Settings) -> None:
-        self._renderer = BokehRenderer(dataclasses.replace(settings["bokeh"], quality="preview"))
+        self._renderers = {
+            draft: BokehRenderer(dataclasses.replace(settings["bokeh"], quality="draft" if draft else "preview"))
+            for draft in (False, True)
+        }
+        self.draft = False  # at half the size, where the machine is too slow for more
         self._lens: LensModel = settings["lens"].model()
         self._table = linear_from_srgb(np.arange(256, dtype=np.uint8))
         self._max_blur_px: float | None = settings["lens"].max_blur_px
@@ -56,7 +60,8 @@ class RenderStage:
         radius[40:90, 70:100] = 0
         light = np.random.default_rng(0).uniform(0.1, 0.4, (96, 128, 3)).astype(np.float32)
         light[10:12, 100:102] = 4
-        srgb_from_linear(self._renderer.render(light, radius, self._lens.aperture))
+        for renderer in self._renderers.values():
+            srgb_from_linear(renderer.render(light, radius, self._lens.aperture))
 
     def again(self, last: Picture, wish: Wish) -> Picture | None:
         """The same frame with a new wish, or with the focus a little further; None where nothing would change."""
@@ -93,4 +98,4 @@ class RenderStage:
         in_bands(
             kernels.mixed_light, len(light), light.size, seen.photo, seen.calm, radius, SHARP_PX, self._table, light
         )
-        return srgb_from_linear(self._renderer.render(light, radius, lens.aperture))
+        return srgb_from_linear(self._renderers[self.draft].render(light, radius, lens.aperture))

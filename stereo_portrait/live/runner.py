@@ -97,6 +97,7 @@ class LiveRunner:
             **self.figures.report(),
             "ended": self.ended,
             "working_width_px": self.depth.working_width_px,
+            "draft": self.render.draft,
             "health": self.capture.health(),
         }
 
@@ -206,7 +207,9 @@ class LiveRunner:
 
     def _set_working_width(self) -> None:
         chosen = self.controls.wish.working_width_px or self.live.working_width_px
-        self.depth.working_width_px = chosen or self.width.update(self.figures)
+        width_px = self.width.update(self.figures)
+        self.depth.working_width_px = chosen or width_px
+        self.render.draft = self.width.draft
 
     def _render_all(self) -> None:
         stage = self.figures.stages["render"]

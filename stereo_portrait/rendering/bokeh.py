@@ -16,7 +16,7 @@ Map = NDArray[np.float32]
 class BokehSettings:
     """How much care goes into the lens blur."""
 
-    quality: Literal["full", "preview"] = "full"
+    quality: Literal["full", "preview", "draft"] = "full"
     layers: int = 12
     soft_edges: bool = True
     snap_edges: bool = True
@@ -42,6 +42,8 @@ class BokehRenderer:
     def render(self, linear: Map, radius_px: Map, aperture: Aperture) -> Map:
         """(H, W, 3) linear light as the lens would have drawn it."""
         from stereo_portrait.rendering.bokeh_layers import render_layers
+        from stereo_portrait.rendering.half_size import render_at_half_size
 
+        draw = render_at_half_size if self.settings.quality == "draft" else render_layers
         light = np.ascontiguousarray(linear, np.float32)
-        return render_layers(light, np.ascontiguousarray(radius_px, np.float32), aperture, self.settings)
+        return draw(light, np.ascontiguousarray(radius_px, np.float32), aperture, self.settings)

@@ -93,7 +93,7 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
     shape = shape_of(aperture)
     calm, even, taken = take_lamps(linear, radius, LAMP_ABOVE if settings.highlights else GLARING)
     care = Care(settings.layers, settings.soft_edges, 1, 3.0)
-    if settings.quality == "preview":
+    if settings.quality != "full":
         care = Care(min(settings.layers, 3), False, 4, 2.0)
     parts = _parts(even, *divide(even, radius, care.layers, care.soft_edges, settings.snap_edges))
     height, width = radius.shape

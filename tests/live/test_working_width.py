@@ -1,4 +1,4 @@
-"""The working width follows what the machine can do."""
+"""The working width and the size of the blur follow what the machine can do."""
 
 from itertools import pairwise
 from types import SimpleNamespace
@@ -50,3 +50,25 @@ def test_the_width_comes_back_when_the_machine_is_free_again(monkeypatch: pytest
 
 def test_a_slow_source_allows_more_time_for_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Machine(monkeypatch, rate_hz=10).run(20, 0.2)[-1] == LiveSettings().most_working_width_px
+
+
+def test_a_slow_blur_is_drawn_at_half_size_before_depth_has_to_suffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    machine.run(2, 0.05, render_ms=50)
+    assert machine.width.draft
+    assert machine.run(10, 0.05, render_ms=20)[-1] == LiveSettings().most_working_width_px
+
+
+def test_a_slow_matcher_does_not_cost_the_blur_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    machine.run(30, 0.2)
+    assert not machine.width.draft
+
+
+def test_the_blur_is_drawn_whole_again_once_there_is_room_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    machine.run(4, 0.05, render_ms=50)
+    machine.run(60, 0.05, render_ms=19)  # at full size it would take 50 again
+    assert machine.width.draft
+    machine.run(60, 0.05, render_ms=6)
+    assert not machine.width.draft

@@ -54,7 +54,7 @@ def test_a_flat_grey_photo_stays_that_grey_for_any_depth_and_aperture(
     seed: int, widest: float, aperture: Aperture
 ) -> None:
     grey = np.full((96, 128, 3), 0.4, np.float32)
-    for quality in ("full", "preview"):
+    for quality in ("full", "preview", "draft"):
         result = BokehRenderer(BokehSettings(quality=quality)).render(grey, depth(seed, widest), aperture)  # type: ignore[arg-type]
         assert np.abs(result - 0.4).max() < 1e-3
 
@@ -173,7 +173,7 @@ def test_a_blurred_foreground_spreads_softly_over_a_sharp_subject() -> None:
     assert np.all(np.diff(green[50:80]) > -0.02)
 
 
-@pytest.mark.parametrize("quality", ["full", "preview"])
+@pytest.mark.parametrize("quality", ["full", "preview", "draft"])
 def test_the_result_does_not_depend_on_the_number_of_threads(quality: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     picture, radius = rng.random((300, 400, 3)).astype(np.float32), depth(3, 20, 300, 400)
