@@ -21,8 +21,13 @@ def threads() -> int:
     named = os.environ.get("NUMBA_NUM_THREADS", "")
     if named.isdigit() and int(named) > 0:
         return min(int(named), 16)
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(usable, 16))
+    return max(1, min(_usable_cores(), 16))
+
+
+@cache
+def _usable_cores() -> int:
+    """Asked once: the system's answer takes longer than many a small step of the lens blur."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_bands(kernel: Callable[..., None], rows: int, work: int, *arguments: Any) -> None:

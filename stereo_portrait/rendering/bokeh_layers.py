@@ -1,5 +1,6 @@
 """The steps of the lens blur, near to far: start a layer, fill what is hidden, build its pyramid, lay it under."""
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Map = NDArray[np.float32]
 Cells = NDArray[np.uint8]
 FILL_LIMIT = 1.0  # linear light
+MOST_KEPT_PX = 1_000_000  # of a picture whose scratch arrays outlive it: some 45 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,19 @@ class Scratch:
         self.ranges = np.zeros((*shape, 2), np.float32)
 
 
+def scratch_of(height: int, width: int) -> Scratch:
+    """Scratch arrays of this size; those of the thread's last small picture are used again: every frame needs them."""
+    kept: Scratch | None = getattr(_kept, "scratch", None)
+    if type(kept) is Scratch and kept.depth.shape == (height, width):
+        return kept
+    made = Scratch(height, width)
+    _kept.scratch = made if height * width <= MOST_KEPT_PX else None
+    return made
+
+
+_kept = threading.local()
+
+
 def _stride(columns: int) -> int:
     """A row's length that does not put the rows of a disc into the same few lines of the cache."""
     return columns + 24 if (columns + 8) % 128 < 16 else columns
@@ -99,7 +114,7 @@ def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "Bo
     height, width = radius.shape
     light, through = np.zeros_like(linear), np.ones_like(radius)
     seen = np.ones(parts.present.shape, np.uint8)
-    scratch = Scratch(height, width)
+    scratch = scratch_of(height, width)
     lit = len(taken.places) > 0
     count = parts.cuts.count if lit else 0
     covers = np.zeros((count, height, width), np.uint8)

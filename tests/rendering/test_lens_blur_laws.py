@@ -242,6 +242,13 @@ def test_memory_that_layers_share_is_never_read_before_it_is_written(
     assert np.array_equal(renderer.render(picture, radius, CIRCLE), expected)
 
 
+def test_a_picture_does_not_show_what_the_last_one_left_in_memory() -> None:
+    renderer, first, second = BokehRenderer(), (photo(1), depth(1, 20)), (photo(2), depth(2, 3))
+    alone = renderer.render(*second, CIRCLE)
+    renderer.render(*first, CIRCLE)
+    assert np.array_equal(renderer.render(*second, CIRCLE), alone)
+
+
 def test_a_steep_slant_is_not_taken_for_a_soft_edge() -> None:
     picture = photo(4)
     slant = (np.linspace(-22, 22, 96, dtype=np.float32)[:, None] * np.ones((1, 128))).astype(np.float32)
