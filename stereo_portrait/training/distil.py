@@ -1,12 +1,11 @@
-"""Teach a student what its teacher said about the photographs.
+"""Teach the monocular student what its teacher said about the photographs.
 
-python -m stereo_portrait.training.distil monocular|subject --pool DIR --imagenet FILE.pth --out DIR [--resume]
+python -m stereo_portrait.training.distil --pool DIR --imagenet FILE.pth --out DIR [--resume]
 
 `--pool` is the folder that `teach` wrote. Every random choice follows from the seed and the step number, so a run that
-was stopped and resumed draws the same batches as one that was not. Losses: for depth, L1 to the answer standardised by
-its median and mean absolute deviation, once as it is and once after standardising the student's picture too
-(Ranftl et al., "Towards Robust Monocular Depth Estimation", TPAMI 2022, eq. 5), with differences of neighbours at three
-scales; for the mask, cross entropy with the soft answer plus a soft intersection over union.
+was stopped and resumed draws the same batches as one that was not. Losses: L1 to the answer standardised by its median
+and mean absolute deviation, once as it is and once after standardising the student's picture too (Ranftl et al.,
+"Towards Robust Monocular Depth Estimation", TPAMI 2022, eq. 5), with differences of neighbours at three scales.
 """
 
 import argparse
@@ -22,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stereo_portrait.training.scores import intersection_over_union, rank_correlation
+from stereo_portrait.training.scores import rank_correlation
 from stereo_portrait.training.students import Student
 
 
@@ -49,26 +48,20 @@ class Recipe:
         return self.phases[-1][1:]
 
 
-RECIPES = {
-    "monocular": Recipe(phases=((2000, 256, 192), (1200, 384, 288))),
-    "subject": Recipe(phases=((1300, 256, 256), (2300, 192, 192), (800, 256, 256))),
-}
-
-
-COMPOSITES = 0.5  # of the subject student's pictures
+HALF_PAYS = torch.backends.cpu.get_cpu_capability() == "AVX512"  # elsewhere bfloat16 is emulated, ten times slower
+RECIPE = Recipe(phases=((2000, 256, 192), (1200, 384, 288)))
 
 
 class Pool:
     """Pictures and answers of one part ("train", "near", "far"), grouped by shape."""
 
-    def __init__(self, folder: Path, task: str, part: str) -> None:
-        self.composites = COMPOSITES if task == "subject" else 0.0
+    def __init__(self, folder: Path, part: str) -> None:
         self.groups: list[tuple[np.ndarray, np.ndarray]] = []
-        for path in sorted(folder.glob(f"{task}_{part}_*_images.npy")):
+        for path in sorted(folder.glob(f"monocular_{part}_*_images.npy")):
             answers = Path(str(path).replace("_images", "_answers"))
             self.groups.append((np.load(path, mmap_mode="r"), np.load(answers, mmap_mode="r")))
         if not self.groups:
-            raise FileNotFoundError(f"no {task}_{part}_*_images.npy in {folder}: run teach first")
+            raise FileNotFoundError(f"no monocular_{part}_*_images.npy in {folder}: run teach first")
         self.counts = np.array([len(images) for images, _ in self.groups])
 
     def batch(self, size: int, long_px: int, short_px: int, draw: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -81,45 +74,12 @@ class Pool:
         for _ in range(size):
             images, said = same[draw.choice(len(same), p=sizes / sizes.sum())]
             index = int(draw.integers(len(images)))
-            picture, answer = images[index], said[index]
-            if draw.random() < self.composites:
-                other = int(draw.integers(len(images)))
-                picture, answer = composite(picture, answer, images[other], said[other], draw)
-            picture, answer = resized(picture, answer, width, height)
+            picture, answer = resized(images[index], said[index], width, height)
             if draw.random() < 0.5:
                 picture, answer = picture[:, ::-1], answer[:, ::-1]
             pictures.append(picture.astype(np.float32).transpose(2, 0, 1))
             answers.append(answer[None])
         return shaken(torch.from_numpy(np.stack(pictures)), draw), torch.from_numpy(np.stack(answers).copy())
-
-
-def composite(
-    subject: np.ndarray, mask: np.ndarray, other: np.ndarray, other_mask: np.ndarray, draw: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """The subject cut out by its teacher's mask, moved and scaled, over a part of another photograph without a subject.
-
-    Gives the photograph back as it is where the cut-out would be doubtful or the other has no empty part.
-    """
-    mask, other_mask = mask.astype(np.float32), other_mask.astype(np.float32)
-    solid, doubtful = float((mask > 0.9).mean()), float(((mask > 0.2) & (mask < 0.9)).mean())
-    if not (0.03 < solid < 0.6) or doubtful > 0.35 * solid:
-        return subject, mask
-    size = subject.shape[0]
-    for _ in range(16):
-        side = int(size * draw.uniform(0.25, 0.7))
-        x, y = (int(draw.integers(0, size - side + 1)) for _ in range(2))
-        if other_mask[y : y + side, x : x + side].mean() < 0.05:
-            break
-    else:
-        return subject, mask
-    behind = cv2.resize(other[y : y + side, x : x + side], (size, size), interpolation=cv2.INTER_CUBIC)
-    grow = draw.uniform(0.6, 1.15)
-    turn = cv2.getRotationMatrix2D((size / 2, size / 2), draw.uniform(-12, 12), grow)
-    turn[:, 2] += draw.uniform(-0.15, 0.15, 2) * size
-    moved = cv2.warpAffine(subject, turn, (size, size), flags=cv2.INTER_LINEAR)
-    alpha = cv2.warpAffine(np.clip((mask - 0.3) / 0.5, 0, 1), turn, (size, size), flags=cv2.INTER_LINEAR)
-    joined = behind + (moved.astype(np.float32) - behind) * alpha[..., None]
-    return joined.astype(np.uint8), alpha
 
 
 def resized(picture: np.ndarray, answer: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -168,22 +128,8 @@ def depth_loss(said: Tensor, answer: Tensor) -> Tensor:
     return total
 
 
-def mask_loss(said: Tensor, answer: Tensor) -> Tensor:
-    wanted = stretched(answer)
-    mask = torch.sigmoid(said)
-    both = (mask * wanted).sum((1, 2, 3))
-    either = (mask + wanted - mask * wanted).sum((1, 2, 3))
-    return F.binary_cross_entropy_with_logits(said, wanted) + (1 - (both + 1) / (either + 1)).mean()
-
-
-def stretched(answer: Tensor) -> Tensor:
-    """The teacher's mask over its own maximum, as its users take it, unless it saw nothing at all."""
-    peak = answer.amax((1, 2, 3), keepdim=True)
-    return (answer / peak.clamp_min(0.3)).clamp(0, 1)
-
-
-def score(student: Student, pool: Pool, task: str, long_px: int, short_px: int) -> float:
-    """Mean over the part's photographs: rank correlation with the teacher, or IoU at one half."""
+def score(student: Student, pool: Pool, long_px: int, short_px: int) -> float:
+    """Mean rank correlation with the teacher over the part's photographs."""
     found = []
     with torch.no_grad():
         for images, answers in pool.groups:
@@ -192,27 +138,22 @@ def score(student: Student, pool: Pool, task: str, long_px: int, short_px: int) 
                 width, height = (long_px, short_px) if wide else (short_px, long_px)
                 small, _ = resized(picture, answer, width, height)
                 x = torch.from_numpy(small.astype(np.float32).transpose(2, 0, 1)[None])
-                with torch.autocast("cpu", torch.bfloat16):
+                with torch.autocast("cpu", torch.bfloat16, enabled=HALF_PAYS):
                     said = student(x.contiguous(memory_format=torch.channels_last))
                 full = F.interpolate(said.float(), answer.shape, mode="bilinear")[0, 0].numpy()
-                if task == "monocular":
-                    found.append(rank_correlation(full, answer.astype(np.float32)))
-                else:
-                    wanted = stretched(torch.from_numpy(answer.astype(np.float32))[None, None])[0, 0].numpy()
-                    found.append(intersection_over_union(full > 0, wanted > 0.5))
+                found.append(rank_correlation(full, answer.astype(np.float32)))
     return float(np.mean(found))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=tuple(RECIPES))
     parser.add_argument("--pool", type=Path, required=True)
     parser.add_argument("--imagenet", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", action="store_true", help="go on from OUT/TASK.pt where it exists")
     parser.add_argument("--every", type=int, default=200, help="steps between scores and checkpoints")
     options = parser.parse_args()
-    recipe, task = RECIPES[options.task], options.task
+    recipe = RECIPE
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     torch.manual_seed(recipe.seed)
@@ -228,16 +169,15 @@ def main() -> None:
     outside = [p for n, p in student.named_parameters() if not n.startswith("encoder")]
     groups = [{"params": inside, "peak": recipe.encoder_rate}, {"params": outside, "peak": recipe.decoder_rate}]
     optimiser = torch.optim.AdamW(groups, lr=1e-3, weight_decay=recipe.weight_decay)
-    checkpoint, first, spent_s = options.out / f"{task}.pt", 0, 0.0
+    checkpoint, first, spent_s = options.out / "monocular.pt", 0, 0.0
     if options.resume and checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         student.load_state_dict(saved["student"])
         average.load_state_dict(saved["average"])
         optimiser.load_state_dict(saved["optimiser"])
         first, spent_s = saved["step"], saved["spent_s"]
-    parts = {part: Pool(options.pool, task, part) for part in ("train", "near", "far")}
+    parts = {part: Pool(options.pool, part) for part in ("train", "near", "far")}
     steps = sum(phase[0] for phase in recipe.phases)
-    loss_of = depth_loss if task == "monocular" else mask_loss
     began, running = time.time() - spent_s, 0.0
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
@@ -260,9 +200,9 @@ def main() -> None:
         share = min(1.0, (step + 1) / recipe.warm_up) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * max(share, 1e-3)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=HALF_PAYS):
             said = student(pictures.contiguous(memory_format=torch.channels_last))
-        loss = loss_of(said.float(), answers)
+        loss = depth_loss(said.float(), answers)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_([*inside, *outside], 1.0)
@@ -273,11 +213,11 @@ def main() -> None:
                 slow.lerp_(fast, 1 - keep)
         running = loss.item() if step == first else 0.98 * running + 0.02 * loss.item()
         if step % 50 == 0:
-            print(f"{task} step {step}/{steps} loss {running:.4f} {time.time() - began:.0f} s", flush=True)
+            print(f"step {step}/{steps} loss {running:.4f} {time.time() - began:.0f} s", flush=True)
         if (step + 1) % options.every == 0 or step + 1 == steps:
             largest = recipe.phases[-1][1:]
-            said_scores = {part: score(average, parts[part], task, *largest) for part in ("near", "far")}
-            print(f"{task} after {step + 1}: " + ", ".join(f"{k} {v:.4f}" for k, v in said_scores.items()), flush=True)
+            said_scores = {part: score(average, parts[part], *largest) for part in ("near", "far")}
+            print(f"after {step + 1}: " + ", ".join(f"{k} {v:.4f}" for k, v in said_scores.items()), flush=True)
             keep_checkpoint(step + 1)
         elif stopped:
             keep_checkpoint(step + 1)

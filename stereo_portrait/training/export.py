@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from stereo_portrait.training.students import Student
+from stereo_portrait.training.subject_student import SubjectStudent
 
 LEAST_VALUES = 64  # smaller tensors stay float32
 
@@ -25,7 +26,7 @@ LEAST_VALUES = 64  # smaller tensors stay float32
 class Whole(nn.Module):
     """The student, its answer at the input's size."""
 
-    def __init__(self, student: Student) -> None:
+    def __init__(self, student: nn.Module) -> None:
         super().__init__()
         self.student = student
 
@@ -57,13 +58,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     saved = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
-    student = Student()
+    student, size = (Student(), (288, 384)) if options.task == "monocular" else (SubjectStudent(), (320, 320))
     student.load_state_dict(saved["average"])
     dynamic = {"image": {2: "height", 3: "width"}, "answer": {2: "height", 3: "width"}}
     part = options.out.with_suffix(".full")
     torch.onnx.export(
         Whole(student).eval(),
-        (torch.zeros(1, 3, 288, 384),),
+        (torch.zeros(1, 3, *size),),
         str(part),
         input_names=["image"],
         output_names=["answer"],

@@ -20,7 +20,8 @@ from stereo_portrait.networks.weights import open_network
 from stereo_portrait.sources.dataset_scenes import load_scenes
 from stereo_portrait.training.photographs import photographs, read_rgb
 from stereo_portrait.training.scores import intersection_over_union, order_accuracy, rank_correlation
-from stereo_portrait.training.teach import LONG_PX, SHORT_PX, SUBJECT_PX, monocular_input, subject_input
+from stereo_portrait.training.subject_lessons import SUBJECT_PX, subject_input
+from stereo_portrait.training.teach import LONG_PX, SHORT_PX, monocular_input
 
 SETS = ("middlebury2001", "middlebury2003", "middlebury2006", "middlebury2014")
 

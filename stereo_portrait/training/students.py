@@ -1,11 +1,11 @@
-"""The two small networks that ship with the project, as PyTorch modules without batch normalisation.
+"""The monocular network that ships with the project, as a PyTorch module without batch normalisation.
 
 Encoder: EfficientNet-Lite0 (Tan & Le 2019, the "lite" variant without squeeze-and-excitation) up to stride 16, its
 ImageNet weights with batch normalisation folded into the convolutions, so that nothing depends
 on a batch. Decoder: depthwise separable convolutions from stride 32 up to stride 2 with skip connections, and a
 picture-wide average at the bottom, which tells the order of near and far apart from local texture.
 
-Both take f32 (N, 3, H, W), sRGB 0..255, H and W multiples of 32, and normalise with fixed numbers inside.
+Takes f32 (N, 3, H, W), sRGB 0..255, H and W multiples of 32, and normalise with fixed numbers inside.
 """
 
 from pathlib import Path
@@ -102,7 +102,7 @@ class Separable(nn.Module):
 
 
 class Student(nn.Module):
-    """One value a pixel at half the input's size: relative inverse depth (near is large), or a logit."""
+    """One value a pixel at half the input's size: relative inverse depth (near is large)."""
 
     def __init__(self, widths: tuple[int, int, int, int] = (16, 32, 48, 128)) -> None:
         super().__init__()

@@ -1,10 +1,10 @@
-"""Run the teachers once over the photographs and keep what they said.
+"""Run the monocular teacher once over the photographs and keep what it said.
 
-python -m stereo_portrait.training.teach monocular|subject --photos DIR --teacher FILE.onnx --out DIR [--variants N]
+python -m stereo_portrait.training.teach --photos DIR --teacher FILE.onnx --out DIR [--variants N]
 
-Writes OUT/TASK_{train,near,far}_{wide,tall,square}_{images,answers}.npy (uint8 and float16), which training maps into
-memory instead of decoding pictures again. Variant 0 is the whole photograph (what the
-scores use), the others are random windows.
+Writes OUT/monocular_{train,near,far}_{wide,tall}_{images,answers}.npy (uint8 and float16), which training maps into
+memory instead of decoding pictures again. Variant 0 is the whole photograph (what the scores use), the others are
+random windows. The subject network has lessons of its own: subject_lessons.py.
 """
 
 import argparse
@@ -19,8 +19,8 @@ import onnxruntime
 from stereo_portrait.training.photographs import photographs, random_window, read_rgb
 
 LONG_PX, SHORT_PX = 384, 288
-SUBJECT_PX = 320
 SEED = 7
+SMALLEST_WINDOW = 0.6
 
 
 def teacher_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
@@ -35,41 +35,26 @@ def monocular_input(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(np.float32).transpose(2, 0, 1)[None]
 
 
-def subject_input(pixels: np.ndarray) -> np.ndarray:
-    """U-2-Net's contract: f32 (1, 3, 320, 320), RGB divided by its own maximum, ImageNet mean and deviation."""
-    scaled = pixels.astype(np.float32) / max(float(pixels.max()), 1e-6)
-    normal = (scaled - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
-    return normal.transpose(2, 0, 1)[None].astype(np.float32)
-
-
-def windows(task: str, pixels: np.ndarray, variants: int, chooser: random.Random) -> list[tuple[str, np.ndarray]]:
+def windows(pixels: np.ndarray, variants: int, chooser: random.Random) -> list[tuple[str, np.ndarray]]:
     """(shape name, picture at the student's largest size) of the whole photograph and of random windows of it."""
     height, width = pixels.shape[:2]
+    shape, size = ("wide", (LONG_PX, SHORT_PX)) if width >= height else ("tall", (SHORT_PX, LONG_PX))
+    aspect = size[0] / size[1]
     found = []
     for variant in range(variants):
-        if task == "subject":
-            shape, size = "square", (SUBJECT_PX, SUBJECT_PX)
-            aspect, smallest = chooser.uniform(0.8, 1.25) * width / height, 0.6
-        else:
-            shape, size = ("wide", (LONG_PX, SHORT_PX)) if width >= height else ("tall", (SHORT_PX, LONG_PX))
-            aspect, smallest = size[0] / size[1], 0.6
-        if variant == 0 and task == "subject":
-            x, y, w, h = 0, 0, width, height
-        elif variant == 0:
+        if variant == 0:
             w = round(min(width, height * aspect))
             h = round(min(height, width / aspect))
             x, y = (width - w) // 2, (height - h) // 2
         else:
-            x, y, w, h = random_window(height, width, aspect, smallest, chooser)
-        shrinks = size[0] < w
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+            x, y, w, h = random_window(height, width, aspect, SMALLEST_WINDOW, chooser)
+        method = cv2.INTER_AREA if size[0] < w else cv2.INTER_CUBIC
         found.append((shape, cv2.resize(pixels[y : y + h, x : x + w], size, interpolation=method)))
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=("monocular", "subject"))
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -81,7 +66,6 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     session = teacher_session(options.teacher, options.threads)
     entry = session.get_inputs()[0].name
-    prepare = monocular_input if options.task == "monocular" else subject_input
     images: dict[str, list[np.ndarray]] = {}
     answers: dict[str, list[np.ndarray]] = {}
     began = time.time()
@@ -90,9 +74,9 @@ def main() -> None:
         pixels = read_rgb(photograph.path)
         chooser = random.Random(f"{SEED}/{photograph.path.name}")
         variants = options.variants if photograph.part == "train" else 1
-        for shape, picture in windows(options.task, pixels, variants, chooser)[options.first_variant :]:
-            answer = session.run(None, {entry: prepare(picture)})[0][0, 0]
-            key = f"{options.task}_{photograph.part}_{shape}"
+        for shape, picture in windows(pixels, variants, chooser)[options.first_variant :]:
+            answer = session.run(None, {entry: monocular_input(picture)})[0][0, 0]
+            key = f"monocular_{photograph.part}_{shape}"
             images.setdefault(key, []).append(picture)
             answers.setdefault(key, []).append(answer.astype(np.float16))
         if index % 100 == 0:

@@ -1,0 +1,124 @@
+"""The subject network as a PyTorch module: its teacher's stages at a tenth of the work.
+
+U-2-Net (Qin et al., Pattern Recognition 2020) is a U whose every stage is a U itself. The student keeps that shape from
+stride 4 down, where the decision falls what the subject is, and replaces the two stages at full and half size, which
+cost the teacher most of its time, by two strided convolutions and a small head.
+
+Takes f32 (N, 3, H, W), sRGB 0..255, sides multiples of 64; answers logits at half that size.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WIDTH, MIDDLE, HEAD = 64, 16, 32
+Stages = dict[str, Tensor]
+
+
+class Convolution(nn.Module):
+    """Convolution, batch normalisation (folded into it by the export), ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, dilation: int = 1, stride: int = 1, kernel: int = 3) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(
+            inputs, outputs, kernel, stride, dilation * (kernel // 2), dilation=dilation, bias=False
+        )
+        self.norm = nn.BatchNorm2d(outputs)
+        nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.norm(self.convolution(x)))
+
+
+class ResidualU(nn.Module):
+    """A U of `levels` sizes beside a short cut; without `entry` its input is the short cut."""
+
+    def __init__(self, inputs: int, outputs: int, levels: int, entry: bool = True) -> None:
+        super().__init__()
+        self.entry = Convolution(inputs, outputs) if entry else nn.Identity()
+        self.down = nn.ModuleList(Convolution(outputs if k == 0 else MIDDLE, MIDDLE) for k in range(levels))
+        self.bottom = Convolution(MIDDLE, MIDDLE, dilation=2)
+        self.up = nn.ModuleList(Convolution(2 * MIDDLE, outputs if k == levels - 1 else MIDDLE) for k in range(levels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = entered = self.entry(x)
+        beside: list[Tensor] = []
+        for level, step in enumerate(self.down):
+            x = step(x if level == 0 else F.max_pool2d(x, 2))
+            beside.append(x)
+        x = self.bottom(x)
+        for level, step in enumerate(self.up):
+            x = step(torch.cat([x if level == 0 else twice(x), beside.pop()], 1))
+        return x + entered
+
+
+class DilatedU(nn.Module):
+    """The same where the picture is too small to shrink: dilations instead of sizes."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.entry = Convolution(inputs, WIDTH)
+        self.down = nn.ModuleList(Convolution(WIDTH if d == 1 else MIDDLE, MIDDLE, d) for d in (1, 2, 4, 8))
+        self.up = nn.ModuleList(Convolution(2 * MIDDLE, WIDTH if d == 1 else MIDDLE, d) for d in (4, 2, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        entered = self.entry(x)
+        at1 = self.down[0](entered)
+        at2 = self.down[1](at1)
+        at4 = self.down[2](at2)
+        x = self.up[0](torch.cat([self.down[3](at4), at4], 1))
+        x = self.up[1](torch.cat([x, at2], 1))
+        return self.up[2](torch.cat([x, at1], 1)) + entered
+
+
+class SubjectStudent(nn.Module):
+    """Stages named as the teacher's: en2 is what its second stage hands on, and so on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) * 255)
+        self.register_buffer("scale", 1 / (torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) * 255))
+        self.stem2 = Convolution(3, 24, stride=2, kernel=5)
+        self.stem4 = Convolution(24, WIDTH, stride=2)
+        self.en2 = ResidualU(WIDTH, WIDTH, 5, entry=False)
+        self.en3 = ResidualU(WIDTH, WIDTH, 4)
+        self.en4 = ResidualU(WIDTH, WIDTH, 3)
+        self.en5 = DilatedU(WIDTH)
+        self.en6 = DilatedU(WIDTH)
+        self.de5 = DilatedU(2 * WIDTH)
+        self.de4 = ResidualU(2 * WIDTH, WIDTH, 3)
+        self.above = nn.Conv2d(WIDTH, HEAD, 1)
+        self.beside = nn.Conv2d(WIDTH, HEAD, 1)
+        self.de3 = ResidualU(2 * HEAD, HEAD, 4)
+        self.narrow = nn.Conv2d(HEAD, MIDDLE, 1)
+        self.fine = nn.Conv2d(24, MIDDLE, 1)
+        self.join = Convolution(MIDDLE, MIDDLE)
+        self.answer = nn.Conv2d(MIDDLE, 1, 3, 1, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.stages(image)[0]
+
+    def stages(self, image: Tensor, told: Stages | None = None) -> tuple[Tensor, Stages]:
+        """Logits, and every stage as the teacher hands it on; with `told`, each stage starts from the teacher's."""
+        given = told or {}
+        fine = self.stem2((image - self.mean) * self.scale)
+        made: Stages = {"en2": self.en2(self.stem4(fine))}
+
+        def entering(name: str) -> Tensor:
+            return given.get(name, made[name])
+
+        at4 = self.en3(entering("en2"))
+        made["en3"] = F.max_pool2d(at4, 2)
+        made["en4"] = self.en4(entering("en3"))
+        made["en5"] = self.en5(F.max_pool2d(entering("en4"), 2))
+        made["en6"] = self.en6(F.max_pool2d(entering("en5"), 2))
+        made["de5"] = self.de5(torch.cat([twice(entering("en6")), entering("en5")], 1))
+        made["de4"] = self.de4(torch.cat([twice(entering("de5")), entering("en4")], 1))
+        x = self.de3(torch.cat([twice(self.above(entering("de4"))), self.beside(at4)], 1))
+        x = self.join(F.relu(twice(self.narrow(x)) + self.fine(fine)))
+        return self.answer(x), made
+
+
+def twice(x: Tensor) -> Tensor:
+    """Bilinear doubling."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
