@@ -59,22 +59,23 @@ def _joined(
 
     Enlarging is bilinear, with less weight for neighbours on another surface; nothing leaves the range of what meets.
     """
-    width = radius.shape[1]
+    height, width = radius.shape
     rows, columns = half_radius.shape
-    one, none = np.float32(1), np.float32(0)
+    one, none, middle = np.float32(1), np.float32(0), np.float32(0.5)
+    down, across = np.float32(rows) / np.float32(height), np.float32(columns) / np.float32(width)
     for y in range(first, last):
-        at_y = min(max(np.float32(0.5) * np.float32(y) - np.float32(0.25), none), np.float32(rows - 1))
+        at_y = min(max((np.float32(y) + middle) * down - middle, none), np.float32(rows - 1))
         y0 = np.int32(at_y)
         y1 = min(y0 + 1, rows - 1)
         fy = at_y - np.float32(y0)
         for x in range(width):
-            at_x = min(max(np.float32(0.5) * np.float32(x) - np.float32(0.25), none), np.float32(columns - 1))
+            at_x = min(max((np.float32(x) + middle) * across - middle, none), np.float32(columns - 1))
             x0 = np.int32(at_x)
             x1 = min(x0 + 1, columns - 1)
             fx = at_x - np.float32(x0)
             here = radius[y, x]
             detail = min(max((soft - abs(here)) / (soft - sharp), none), one)
-            here *= np.float32(0.5)
+            here *= middle
             a, b = (one - fy) * (one - fx), (one - fy) * fx
             c, d = fy * (one - fx), fy * fx
             u, v = half_radius[y0, x0] - here, half_radius[y0, x1] - here
