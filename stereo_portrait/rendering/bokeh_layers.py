@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Map = NDArray[np.float32]
 Cells = NDArray[np.uint8]
 FILL_LIMIT = 1.0  # linear light
+MOST_RADIUS_PX = np.float32(1e5)  # beyond any picture; places in it are counted in whole numbers
 MOST_KEPT_PX = 1_000_000  # of a picture whose scratch arrays outlive it: some 45 MB
 
 
@@ -103,8 +104,11 @@ def _stride(columns: int) -> int:
 def render_layers(linear: Map, radius_px: Map, aperture: Aperture, settings: "BokehSettings") -> Map:
     """(H, W, 3) linear light as the lens would have drawn it."""
     radius = known_everywhere(radius_px)
-    if float(np.abs(radius).max(initial=0)) < SHARP_BELOW_PX:
+    widest = float(np.abs(radius).max(initial=0))
+    if widest < SHARP_BELOW_PX:
         return linear.copy()
+    if widest > MOST_RADIUS_PX:
+        radius = np.clip(radius, -MOST_RADIUS_PX, MOST_RADIUS_PX)
     shape = shape_of(aperture)
     calm, even, taken = take_lamps(linear, radius, LAMP_ABOVE if settings.highlights else GLARING)
     care = Care(settings.layers, settings.soft_edges, 1, 3.0)

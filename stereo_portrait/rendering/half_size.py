@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stereo_portrait.core.portrait import Aperture
 from stereo_portrait.rendering.bands import in_bands
-from stereo_portrait.rendering.bokeh_layers import render_layers
+from stereo_portrait.rendering.bokeh_layers import MOST_RADIUS_PX, render_layers
 from stereo_portrait.rendering.edges import known_everywhere
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def render_at_half_size(linear: Map, radius_px: Map, aperture: Aperture, setting
     height, width = radius_px.shape
     if min(height, width) < LEAST_PX:
         return render_layers(linear, radius_px, aperture, settings)
-    radius = known_everywhere(radius_px)
+    radius = np.clip(known_everywhere(radius_px), -MOST_RADIUS_PX, MOST_RADIUS_PX)
     size = ((width + 1) // 2, (height + 1) // 2)
     half = cv2.resize(linear, size, interpolation=cv2.INTER_AREA)
     half_radius = cv2.resize(radius, size, interpolation=cv2.INTER_NEAREST) * np.float32(0.5)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stereo_portrait.rendering.aperture_shape import ApertureShape
 from stereo_portrait.rendering.bands import in_bands
+from stereo_portrait.rendering.edge_kernels import SHARP_BELOW_PX
 from stereo_portrait.rendering.filling import fill
 from stereo_portrait.rendering.lamp_kernels import BAND_PX, draw_lamps, rows_with_lamps
 
@@ -17,7 +18,6 @@ LAMP_ABOVE = 1.2  # linear light, 1.0 = white
 SAME_DEPTH_PX = 0.5  # of blur radius
 LEAST_RADIUS_PX = 1.0  # sharper lamps stay in the picture,
 GLARING = 256.0  # unless they are so bright that sums over a row would lose what is beside them
-SHARP_BELOW_PX = 0.5
 MOST = 1e12  # linear light; what is brighter counts as this
 WORK_PER_PX = 8.0  # drawn disc pixels for each pixel of the picture before lamps are pooled
 MOST_POOLED_PX = 4

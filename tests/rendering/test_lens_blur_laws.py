@@ -242,6 +242,16 @@ def test_memory_that_layers_share_is_never_read_before_it_is_written(
     assert np.array_equal(renderer.render(picture, radius, CIRCLE), expected)
 
 
+@pytest.mark.parametrize("quality", ["full", "draft"])
+@pytest.mark.parametrize("widest", [1e7, 1e25, 3e38])
+def test_blur_wider_than_any_picture_is_only_very_wide(quality: str, widest: float) -> None:
+    picture = photo(6)
+    radius = (np.random.default_rng(1).uniform(-1, 1, picture.shape[:2]) * widest).astype(np.float32)
+    result = BokehRenderer(BokehSettings(quality=quality)).render(picture, radius, CIRCLE)  # type: ignore[arg-type]
+    assert np.isfinite(result).all()
+    assert result.max() <= picture.max() + 1e-4
+
+
 def test_a_picture_does_not_show_what_the_last_one_left_in_memory() -> None:
     renderer, first, second = BokehRenderer(), (photo(1), depth(1, 20)), (photo(2), depth(2, 3))
     alone = renderer.render(*second, CIRCLE)
