@@ -21,7 +21,9 @@ STEEPEST = 1e30  # blur per pixel of disparity; what is larger would be infinite
 @click.option("--blur-per-px", required=True, type=float, help="K: blur radius in px = K * |d - D|.")
 @click.option("--max-blur-px", type=click.FloatRange(0, 2000), help="Largest blur radius.")
 @click.option("--method", type=click.Choice(METHODS), default="bokeh", show_default=True)
-@click.option("--quality", type=click.Choice(("full", "preview", "draft")), help="Coarser is faster.")
+@click.option(
+    "--quality", type=click.Choice(("full", "preview", "draft")), help="Coarser is faster; draft: half the size."
+)
 @click.option("--blades", type=int, help="3 to 9 aperture blades; 0 = round.")
 @click.option("--roundness", type=float, help="0 = straight blades, 1 = round.")
 @click.option("--rotation-deg", type=float, help="Turn of the blades.")
