@@ -12,7 +12,7 @@ import numpy as np
 from stereo_portrait import __version__
 from stereo_portrait.config import Settings
 from stereo_portrait.core.capture import Photo, RectifiedPair, StereoPair
-from stereo_portrait.core.depth import DepthMap, DisparityMap, Flaw
+from stereo_portrait.core.depth import DepthMap, DisparityMap, Flaw, MatchEvidence
 from stereo_portrait.core.errors import ConfigError, InputError, WeightsError
 from stereo_portrait.core.portrait import Aperture, DepthDecision, DepthEstimate, PortraitResult
 from stereo_portrait.core.rig import RectifiedRig, RigCalibration
@@ -116,7 +116,8 @@ def warm_up(stages: Stages) -> None:
     tiny = RectifiedPair(photo, photo, everything, everything, rig)
     steps = rng.integers(2, 9, (32, 48)).astype(np.float32)
     flaws = np.where(steps > 6, Flaw.FILLED, 0).astype(np.uint8)
-    stages.refiner.refine(DisparityMap(steps, np.full((32, 48), np.float32(0.5)), flaws, rig), tiny)
+    mottled = DisparityMap(steps, np.full((32, 48), np.float32(0.5)), flaws, rig)
+    stages.refiner.refine(replace(mottled, evidence=MatchEvidence(photo, photo, steps, steps, mottled)), tiny)
     stages.renderer.render(linear_from_srgb(photo), steps - 5, Aperture())
     with contextlib.suppress(WeightsError):
         stages.fallback.look(photo)

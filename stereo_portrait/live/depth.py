@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo_portrait.config import Settings
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image, RectifiedPair, RgbdFrame, StereoPair
 from stereo_portrait.core.depth import DepthMap, DisparityMap, Flaw, Origin
 from stereo_portrait.core.errors import InputError
@@ -19,7 +20,6 @@ from stereo_portrait.live.matching import Brightness, SearchRange, match, pinned
 from stereo_portrait.live.settings import LiveSettings
 from stereo_portrait.live.steadying import Steadier
 from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner, WeightedMedianSettings
-from stereo_portrait.rendering.bands import in_bands
 
 Map = NDArray[np.float32]
 Rig = RigCalibration | RectifiedRig

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image
 from stereo_portrait.live import kernels
 from stereo_portrait.matching.photometric import LEAST_DIFFERENCE, QUANTILES, tone_table
 from stereo_portrait.matching.search_range import find_range
 from stereo_portrait.matching.sgbm import FIXED_POINT, SgbmSettings
-from stereo_portrait.rendering.bands import in_bands
 
 Map = NDArray[np.float32]
 Grey = NDArray[np.uint8]

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from stereo_portrait.config import Settings
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image
 from stereo_portrait.core.portrait import Focus, LensModel
 from stereo_portrait.export.pictures import coloured, depth_picture
@@ -14,7 +15,6 @@ from stereo_portrait.live import kernels
 from stereo_portrait.live.controls import Wish
 from stereo_portrait.live.depth import LiveDepth
 from stereo_portrait.live.focus_puller import FocusPuller
-from stereo_portrait.rendering.bands import in_bands
 from stereo_portrait.rendering.bokeh import BokehRenderer
 from stereo_portrait.rendering.lens import WIDEST_SHARE
 from stereo_portrait.rendering.light import linear_from_srgb, srgb_from_linear

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image, Mask
 from stereo_portrait.live import kernels
-from stereo_portrait.rendering.bands import in_bands
 
 Map = NDArray[np.float32]
 LEAST_CHANGE = 2.0  # grey levels

@@ -15,27 +15,29 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image, Mask
-from stereo_portrait.refinement.sources_around import smooth_surface, sources_around, taken
+from stereo_portrait.refinement.candidates import CANDIDATES, SOURCES, Candidates, candidates_of
 
 Map = NDArray[np.float32]
-CANDIDATES = 11
-"""base, raw, median, a second opinion, nearer, farther, nearest believed left, right, above, below, smoothed"""
-SIDES = 6  # first of the four directional candidates
 RGB = 0
 OFFSETS = RGB + 3
 COSTS = OFFSETS + CANDIDATES - 1
-SIDE_COSTS = COSTS + CANDIDATES
+SUPPORTS = COSTS + CANDIDATES
+LEAST = SUPPORTS + CANDIDATES
+SIDE_COSTS = LEAST + 1
 STEPS = SIDE_COSTS + 2
 DIFFERENCE = STEPS + 2
 REASONS = DIFFERENCE + 1
-SHAPE = REASONS + 2
+SHAPE = REASONS + 3
 TEXTURE = SHAPE + 3
 UNLIKE = TEXTURE + 1
-CHANNELS = UNLIKE + 4
+AWAY = UNLIKE + SOURCES
+CHANNELS = AWAY + 2
 STEP_WINDOWS_PX = (5, 13)
 COST_CAP = 48.0  # grey levels: a worse match is no worse
-NEARER_PX, FARTHER_PX, MEAN_PX, SMOOTH_PX = 7, 9, 31, 9
+MEAN_PX = 31
+SUPPORT_SCALE = 4.0  # support costs lie in [0, 1], most below a third
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +46,7 @@ class Evidence:
 
     features: Map  # (4 CHANNELS, H/2, W/2)
     candidates: Map  # (CANDIDATES, H, W) px, no NaN
+    doubted: Mask  # (H, W) the matcher did not believe its answer, or had none
 
 
 def evidence_of(
@@ -63,19 +66,8 @@ def evidence_of(
     is a smooth surface through what was measured, where stereo has the right view's answer.
     """
     raw_px = np.where(np.isnan(raw_px), base_px, raw_px).astype(np.float32)
-    believed = ~(rejected | missing)
-    sources = sources_around(believed)
-    candidates = np.empty((CANDIDATES, *base_px.shape), np.float32)
-    candidates[0], candidates[1], candidates[2] = base_px, raw_px, median_px
-    if right_px is None:
-        candidates[3] = smooth_surface(base_px, believed)
-    else:
-        candidates[3] = _from_right(np.nan_to_num(right_px, nan=-1e6), base_px)
-    candidates[4] = cv2.dilate(base_px, np.ones((NEARER_PX, NEARER_PX), np.uint8))
-    candidates[5] = cv2.erode(base_px, np.ones((FARTHER_PX, FARTHER_PX), np.uint8))
-    for side in range(4):
-        candidates[SIDES + side] = taken(base_px, sources[side], base_px)
-    candidates[10] = _smoothed(base_px, believed)
+    doubted = rejected | missing
+    found = candidates_of(left, right, base_px, raw_px, right_px, median_px, ~doubted)
     height, width = base_px.shape
     features = np.empty((4 * CHANNELS, height // 2, width // 2), np.float32)
     mean = cv2.boxFilter(base_px, -1, (MEAN_PX, MEAN_PX))
@@ -87,13 +79,15 @@ def evidence_of(
     product, square = np.zeros_like(base_px), np.zeros_like(base_px)
     soft = cv2.boxFilter(left, -1, (3, 3))
     pictures = (left, seen_right, soft, grey_left, grey_right)
-    _fill(features, candidates, *pictures, other, sources, mean, reasons, stereo, product, square)
+    told = (features, found.px, *pictures, other, found.sources, mean, reasons, stereo, product, square)
+    in_bands(_fill, height // 2, features.size, *told)
+    _add_support(features, found)
     if stereo:
         for index, window in enumerate(STEP_WINDOWS_PX):
             size = (window, window)
             step = -cv2.boxFilter(product, -1, size) / (cv2.boxFilter(square, -1, size) + np.float32(4))
             _fold(np.clip(step, -1, 1), features[4 * (STEPS + index) : 4 * (STEPS + index + 1)])
-    return Evidence(features, candidates)
+    return Evidence(features, found.px, doubted)
 
 
 def _fold(values: Map, into: Map) -> None:
@@ -102,35 +96,37 @@ def _fold(values: Map, into: Map) -> None:
             into[2 * dy + dx] = values[dy::2, dx::2]
 
 
-def _smoothed(base_px: Map, believed: Mask) -> Map:
-    """The mean of the believed neighbours on one surface; the base elsewhere."""
-    kernel = np.ones((5, 5), np.uint8)
-    flat = (believed & (cv2.dilate(base_px, kernel) - cv2.erode(base_px, kernel) < 2)).astype(np.float32)
-    size = (SMOOTH_PX, SMOOTH_PX)
-    share = cv2.boxFilter(flat, -1, size)
-    mean = cv2.boxFilter(base_px * flat, -1, size) / np.maximum(share, 1e-3)
-    return np.where((flat > 0) & (share > 0.5), mean, base_px).astype(np.float32)
+def _add_support(features: Map, found: Candidates) -> None:
+    """What the second matcher says of every candidate, and of itself."""
+    last = REASONS + 2
+    if found.local is None:
+        for first, count in ((SUPPORTS, CANDIDATES), (LEAST, 1), (last, 1)):
+            features[4 * first : 4 * (first + count)] = 0
+        return
+    local = found.local
+    features[4 * LEAST : 4 * (LEAST + 1)] = np.float32(SUPPORT_SCALE) * local.least
+    features[4 * last : 4 * (last + 1)] = ~local.agreed
+    in_bands(_support, features.shape[1], features.size, features, found.px, local.costs, local.first_step)
 
 
-@numba.njit(cache=True, parallel=True)
-def _from_right(right_px: Map, base_px: Map) -> Map:
-    """(H, W) the right view's disparity carried to the left view, the nearest where several land; base where none."""
-    height, width = base_px.shape
-    out = np.empty((height, width), np.float32)
-    for y in numba.prange(height):
-        for x in range(width):
-            out[y, x] = -1e6
-        for x in range(width):
-            disparity = right_px[y, x]
-            if disparity < -1e5:
-                continue
-            at = int(np.floor(np.float32(x) + disparity + np.float32(0.5)))
-            if 0 <= at < width and disparity > out[y, at]:
-                out[y, at] = disparity
-        for x in range(width):
-            if out[y, x] < -1e5:
-                out[y, x] = base_px[y, x]
-    return out
+@numba.njit(cache=True, nogil=True)
+def _support(top: int, bottom: int, features: Any, candidates: Any, costs: Any, first: int) -> None:
+    """The second matcher's cost of every candidate, between its whole steps along a line; rows of half size."""
+    count, _, width = candidates.shape
+    steps = costs.shape[2]
+    for block in range(top, bottom):
+        for y in range(2 * block, 2 * block + 2):
+            for x in range(width):
+                part, column = 2 * (y & 1) + (x & 1), x >> 1
+                here = costs[block, column]
+                for index in range(count):
+                    at = candidates[index, y, x] * np.float32(0.5) - np.float32(first)
+                    at = min(max(at, np.float32(0)), np.float32(steps - 1))
+                    low = int(at)
+                    share = at - np.float32(low)
+                    lower, upper = np.float32(here[low]), np.float32(here[min(low + 1, steps - 1)])
+                    cost = (lower + share * (upper - lower)) * np.float32(SUPPORT_SCALE / 65535)
+                    features[4 * (SUPPORTS + index) + part, block, column] = cost
 
 
 @numba.njit(cache=True, inline="always")
@@ -181,8 +177,10 @@ def _squeezed(value: Any) -> Any:
     return np.float32(2) * value / (np.float32(4) + abs(value))
 
 
-@numba.njit(cache=True, parallel=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
+@numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
 def _fill(
+    top: int,
+    bottom: int,
     features: Any,
     candidates: Any,
     left: Any,
@@ -200,7 +198,7 @@ def _fill(
 ) -> None:
     """Every channel but the sub-pixel steps, whose two sums go to `product` and `square`."""
     count, height, width = candidates.shape
-    for block in numba.prange(height // 2):
+    for block in range(top, bottom):
         for y in range(2 * block, 2 * block + 2):
             for x in range(width):
                 part, column = 2 * (y & 1) + (x & 1), x >> 1
@@ -249,6 +247,10 @@ def _fill(
                 features[4 * (SHAPE + 2) + part, block, column] = _squeezed(candidates[0, below, x] - base)
                 slope = grey_left[y, min(x + 1, width - 1)] - grey_left[y, max(x - 1, 0)]
                 features[4 * TEXTURE + part, block, column] = min(abs(slope) * np.float32(1 / 32), np.float32(2))
-                for side in range(4):
+                for side in range(SOURCES):
                     unlike = _unlike(soft, y, x, sources[side, y, x])
                     features[4 * (UNLIKE + side) + part, block, column] = unlike
+                for place in range(2):
+                    at = sources[4 + place, y, x]
+                    away = np.float32(abs(at // width - y) + abs(at % width - x))
+                    features[4 * (AWAY + place) + part, block, column] = away / (away + np.float32(32))

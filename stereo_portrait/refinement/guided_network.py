@@ -16,13 +16,17 @@ from stereo_portrait.networks.session import Session
 from stereo_portrait.networks.weights import open_weights
 from stereo_portrait.refinement.choice import chosen
 from stereo_portrait.refinement.guided_input import network_input
-from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner
+from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner, WeightedMedianSettings
 
 Map = NDArray[np.float32]
 TILE_ROWS = 1024  # of half-size pixels at a time; bounds the memory of the network
 OVERLAP_ROWS = 96  # of half-size pixels: more than the network sees to either side
 KEPT_PX = 1.0  # a filled pixel whose new value lies this near what was measured there is measured after all
 INVENTED = 0.5  # most confidence of a filled pixel
+VOTE = WeightedMedianRefiner(
+    WeightedMedianSettings(radius_px=2, passes=2, colour_sigma=20.0, edge_step_px=0.5, least_change_px=0.25)
+)
+LEAST_VOTE = 0.05
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,10 @@ class GuidedNetworkSettings:
 
 
 class GuidedNetworkRefiner:
-    """Chooses for every pixel among the matcher's candidates, corrects by less than a pixel, and states its trust."""
+    """Chooses for every pixel among the matcher's candidates, corrects by less than a pixel, and states its trust.
+
+    Choices beside an edge are then put to the vote of their surroundings: alike in colour, weighted by that trust.
+    """
 
     notice: str | None
 
@@ -90,5 +97,7 @@ def answered(session: Session, evidence: MatchEvidence) -> tuple[Map, Map]:
             parts.append(part[:, top - first : top - first + TILE_ROWS])
         answers = np.concatenate(parts, axis=1)
     height, width = evidence.judged.disparity_px.shape
-    disparity_px, confidence = chosen(np.ascontiguousarray(answers), told.candidates)
-    return disparity_px[:height, :width], confidence[:height, :width]
+    disparity_px, confidence = chosen(np.ascontiguousarray(answers), told.candidates, told.doubted)
+    disparity_px, confidence = disparity_px[:height, :width], confidence[:height, :width]
+    nothing = np.zeros((height, width), np.bool_)
+    return VOTE.cleaned(disparity_px, confidence + np.float32(LEAST_VOTE), nothing, evidence.left), confidence

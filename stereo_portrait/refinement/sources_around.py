@@ -7,6 +7,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Mask
 
 Map = NDArray[np.float32]
@@ -19,7 +20,10 @@ def sources_around(known: Mask) -> NDArray[np.int32]:
     -1 where there is none; a known pixel is its own source.
     """
     source = np.empty((5, *known.shape), np.int32)
-    _look_around(known, source)
+    height, width = known.shape
+    in_bands(_sideways, height, known.size, known, source)
+    in_bands(_up_and_down, width, known.size, known, source)
+    in_bands(_nearest, height, known.size, source)
     return source
 
 
@@ -44,10 +48,10 @@ def smooth_surface(values: Map, known: Mask) -> Map:
     return np.asarray(found, np.float32)
 
 
-@numba.njit(cache=True, parallel=True)
-def _look_around(known: Any, source: Any) -> None:
-    height, width = known.shape
-    for y in numba.prange(height):
+@numba.njit(cache=True, nogil=True)
+def _sideways(top: int, bottom: int, known: Any, source: Any) -> None:
+    width = known.shape[1]
+    for y in range(top, bottom):
         last = -1
         for x in range(width):
             if known[y, x]:
@@ -58,25 +62,33 @@ def _look_around(known: Any, source: Any) -> None:
             if known[y, x]:
                 last = y * width + x
             source[1, y, x] = last
-    strips = 16
-    for strip in numba.prange(strips):
-        first, end = strip * width // strips, (strip + 1) * width // strips
-        for y in range(height):
-            for x in range(first, end):
-                above = source[2, y - 1, x] if y > 0 else -1
-                source[2, y, x] = y * width + x if known[y, x] else above
-        for y in range(height - 1, -1, -1):
-            for x in range(first, end):
-                below = source[3, y + 1, x] if y < height - 1 else -1
-                source[3, y, x] = y * width + x if known[y, x] else below
-    for y in numba.prange(height):
+
+
+@numba.njit(cache=True, nogil=True)
+def _up_and_down(first: int, end: int, known: Any, source: Any) -> None:
+    """A band of columns."""
+    height, width = known.shape
+    for y in range(height):
+        for x in range(first, end):
+            above = source[2, y - 1, x] if y > 0 else -1
+            source[2, y, x] = y * width + x if known[y, x] else above
+    for y in range(height - 1, -1, -1):
+        for x in range(first, end):
+            below = source[3, y + 1, x] if y < height - 1 else -1
+            source[3, y, x] = y * width + x if known[y, x] else below
+
+
+@numba.njit(cache=True, nogil=True)
+def _nearest(top: int, bottom: int, source: Any) -> None:
+    width = source.shape[2]
+    for y in range(top, bottom):
         for x in range(width):
             best = 1 << 30
-            source[4, y, x] = -1
+            source[NEAREST, y, x] = -1
             for side in range(4):
                 at = source[side, y, x]
                 if at >= 0:
                     away = abs(at // width - y) + abs(at % width - x)
                     if away < best:
                         best = away
-                        source[4, y, x] = at
+                        source[NEAREST, y, x] = at

@@ -1,6 +1,5 @@
 """Colour-weighted median near depth edges and in filled parts: edges snap to the picture's edges."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,12 +8,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image, RectifiedPair
 from stereo_portrait.core.depth import DisparityMap, Flaw
 from stereo_portrait.core.errors import ConfigError
 
 BINS = 512
-BANDS = 16  # more than threads, so that a band full of edges does not keep the others waiting
 BIN_PX = 0.25  # finer than any edge; wide windows get coarser bins
 
 
@@ -76,7 +75,9 @@ class WeightedMedianRefiner:
         table = np.exp(-((np.arange(3 * 255 + 1) / (3 * s.colour_sigma)) ** 2) / 2).astype(np.float32)
         for _ in range(s.passes):
             where = known & (_near_jumps(found, s.radius_px, s.edge_step_px) | filled)
-            median = _median(found, guide, trust, where, table, s.radius_px, s.stride_px)
+            median = found.copy()
+            told = (found, guide, trust, where, table, s.radius_px, s.stride_px, median)
+            in_bands(_median_rows, found.shape[0], found.size, *told)
             changed = filled | (np.abs(median - found) > s.least_change_px)
             found = np.where(changed, median, found).astype(np.float32)
         return found
@@ -96,31 +97,10 @@ def _near_jumps(disparity_px: NDArray[np.float32], radius_px: int, step_px: floa
     return near
 
 
-def _median(
-    disparity: NDArray[np.float32],
-    guide: NDArray[np.uint8],
-    trust: NDArray[np.float32],
-    where: NDArray[np.bool_],
-    table: NDArray[np.float32],
-    radius: int,
-    stride: int,
-) -> NDArray[np.float32]:
-    """(H, W) weighted median where asked, the old value elsewhere; bands of rows on plain threads."""
-    out = disparity.copy()
-    edges = np.linspace(0, disparity.shape[0], BANDS + 1).astype(int)
-    with ThreadPoolExecutor(max(1, min(cv2.getNumThreads(), BANDS))) as pool:
-        spans = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-        jobs = [
-            pool.submit(_median_rows, disparity, guide, trust, where, table, radius, stride, out, top, bottom)
-            for top, bottom in spans
-        ]
-        for job in jobs:
-            job.result()
-    return out
-
-
 @numba.njit(cache=True, nogil=True)
 def _median_rows(
+    top: int,
+    bottom: int,
     disparity: Any,
     guide: Any,
     trust: Any,
@@ -129,8 +109,6 @@ def _median_rows(
     radius: int,
     stride: int,
     out: Any,
-    top: int,
-    bottom: int,
 ) -> None:
     """Weighted median by a histogram over the window's own range, then the weighted mean inside the median's bin."""
     height, width = disparity.shape

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.portrait import Aperture
 from stereo_portrait.rendering import cell_kernels as cells
 from stereo_portrait.rendering import disc_kernels as discs
 from stereo_portrait.rendering import sheet_kernels as sheets
 from stereo_portrait.rendering.aperture_shape import ApertureShape, shape_of
-from stereo_portrait.rendering.bands import in_bands
 from stereo_portrait.rendering.cell_kernels import BLOCK_PX, CELL_PX
 from stereo_portrait.rendering.edge_kernels import SHARP_BELOW_PX
 from stereo_portrait.rendering.edges import Mixed, divide, known_everywhere

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.rendering import edge_kernels as kernels
-from stereo_portrait.rendering.bands import in_bands
 from stereo_portrait.rendering.layering import LEAST_JUMP_PX, Cuts, choose_cuts, window_range
 
 Map = NDArray[np.float32]

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.rendering import fill_kernels as kernels
-from stereo_portrait.rendering.bands import in_bands
 
 Map = NDArray[np.float32]
 

@@ -7,8 +7,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.portrait import Aperture
-from stereo_portrait.rendering.bands import in_bands
 from stereo_portrait.rendering.bokeh_layers import MOST_RADIUS_PX, render_layers
 from stereo_portrait.rendering.edges import known_everywhere
 

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.rendering.aperture_shape import ApertureShape
-from stereo_portrait.rendering.bands import in_bands
 from stereo_portrait.rendering.edge_kernels import SHARP_BELOW_PX
 from stereo_portrait.rendering.filling import fill
 from stereo_portrait.rendering.lamp_kernels import BAND_PX, draw_lamps, rows_with_lamps

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo_portrait.rendering.bands import at_once
+from stereo_portrait.core.bands import at_once
 
 Map = NDArray[np.float32]
 LEAST_JUMP_PX = 1.0  # smaller jumps of the blur radius are not worth a layer

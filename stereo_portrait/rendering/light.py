@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo_portrait.rendering.bands import in_bands
+from stereo_portrait.core.bands import in_bands
 
 FINE = 1 << 14
 DARK_BELOW = 0.02  # linear light; the table's steps are too coarse where sRGB is steep

@@ -68,6 +68,21 @@ def square_in_front(
     return layers([(far_px, _everywhere), (near_px, square)], width_px, height_px, seed, "square in front")
 
 
+def wheel_in_front(
+    near_px: float, far_px: float, width_px: int = 320, height_px: int = 240, seed: int = 0, radius_px: int = 88
+) -> Scene:
+    """A wheel with five spokes at `near_px` before a wall at `far_px`, which shows through it."""
+
+    def wheel(x: FloatMap, y: FloatMap) -> NDArray[np.bool_]:
+        across, down = x - 0.58 * width_px, y - height_px / 2
+        away, angle = np.hypot(across, down), np.arctan2(down, across) + 0.3
+        off_spoke = away * np.abs(np.sin((angle + np.pi / 5) % (2 * np.pi / 5) - np.pi / 5))
+        rim = (away < radius_px) & (away > radius_px - 16)
+        return rim | ((away < radius_px) & ((off_spoke < 4.5) | (away < 14)))
+
+    return layers([(far_px, _everywhere), (near_px, wheel)], width_px, height_px, seed, "wheel in front")
+
+
 def slanted_plane(centre_px: float, slope: float, width_px: int = 320, height_px: int = 120, seed: int = 0) -> Scene:
     """A wall whose disparity is centre + slope * (x - centre of the picture), in the left view."""
     texture = Texture(seed)

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stereo_portrait.refinement.evidence_features import CANDIDATES, CHANNELS
+from stereo_portrait.refinement.candidates import CANDIDATES
+from stereo_portrait.refinement.evidence_features import CHANNELS
 
 CHOICES = CANDIDATES + 1  # the last one is the network's own proposal
 STEP, OWN, SURE = CHOICES, CHOICES + 1, CHOICES + 2
@@ -35,11 +36,18 @@ class Block(nn.Module):
 
 
 class GuidedNetwork(nn.Module):
-    """f32 (N, 4 CHANNELS, H/2, W/2) -> f32 (N, 4 ANSWERS, H/2, W/2), both folded; H and W multiples of 16."""
+    """f32 (N, 4 CHANNELS, H/2, W/2) -> f32 (N, 4 ANSWERS, H/2, W/2), both folded; H and W multiples of 16.
 
-    def __init__(self, widths: tuple[int, int, int, int] = (24, 32, 64, 96)) -> None:
+    The U is narrow at half size and cannot carry what speaks for each candidate at each pixel; `evidence` does, past
+    the U to the verdict, where it meets what the U knows of the surroundings.
+    """
+
+    def __init__(self, widths: tuple[int, int, int, int] = (24, 32, 64, 96), kept: int = 48, hidden: int = 64) -> None:
         super().__init__()
         w2, w4, w8, w16 = widths
+        self.evidence = nn.Conv2d(4 * CHANNELS, kept, 1)
+        self.weighed = nn.Conv2d(kept + w2, hidden, 1)
+        self.verdict = nn.Conv2d(hidden, 4 * ANSWERS, 1)
         self.stem = nn.Conv2d(4 * CHANNELS, w2, 1)
         self.level2 = nn.Conv2d(w2, w2, 3, 1, 1)
         self.down4 = nn.Conv2d(w2, w4, 2, 2)
@@ -62,18 +70,35 @@ class GuidedNetwork(nn.Module):
         for block in (self.level4, self.level8, *self.level16):
             nn.init.zeros_(block.second.weight)
         nn.init.normal_(self.answers.weight, std=0.01)
+        nn.init.normal_(self.verdict.weight, std=0.01)
         with torch.no_grad():  # it begins as the classical answer
             self.answers.bias[8:12] = 2.0
 
     def forward(self, features: Tensor) -> Tensor:
-        x2 = self.level2(bent(self.stem(features)))
+        entry = beside(features, self.stem, self.evidence)
+        around, evidence = bent(entry).split([self.stem.out_channels, self.evidence.out_channels], 1)
+        x2 = self.level2(around)
         x4 = self.level4(self.down4(bent(x2)))
         x8 = self.level8(self.down8(bent(x4)))
         x16 = self.level16(self.down16(bent(x8)))
         y = self.join8(bent(x8 + twice(self.up8(bent(x16)))))
         y = self.join4(bent(x4 + twice(self.up4(bent(y)))))
-        y = self.join2(bent(x2 + twice(self.up2(bent(y)))))
-        return self.answers(bent(y))
+        y = bent(self.join2(bent(x2 + twice(self.up2(bent(y))))))
+        weighed = bent(self.weighed(torch.cat([evidence, y], 1)))
+        return together(torch.cat([y, weighed], 1), self.answers, self.verdict)
+
+
+def beside(x: Tensor, *layers: nn.Conv2d) -> Tensor:
+    """The answers of 1 x 1 convolutions to the same input, one after the other, in one pass over it."""
+    biases = [layer.bias for layer in layers if layer.bias is not None]
+    return F.conv2d(x, torch.cat([layer.weight for layer in layers]), torch.cat(biases))
+
+
+def together(x: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> Tensor:
+    """The sum of two 1 x 1 convolutions, of the first channels of `x` and of the others, in one pass."""
+    assert first.bias is not None
+    assert second.bias is not None
+    return F.conv2d(x, torch.cat([first.weight, second.weight], 1), first.bias + second.bias)
 
 
 def twice(x: Tensor) -> Tensor:

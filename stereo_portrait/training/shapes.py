@@ -1,4 +1,4 @@
-"""Outlines for made-up objects: blobs, polygons, bars, fences, rings, bundles of hair."""
+"""Outlines for made-up objects: blobs, polygons, bars, fences, rings, wheels, bodies with holes, bundles of hair."""
 
 import cv2
 import numpy as np
@@ -10,9 +10,9 @@ SHIFT = 3  # OpenCV draws at 1/8 px
 
 def opacity_picture(draw: np.random.Generator) -> NDArray[np.uint8]:
     """(SIDE_PX, SIDE_PX) opacity, 0 around the rim."""
-    kind = draw.choice(("blob", "polygon", "ellipse", "bars", "fence", "ring", "hair"), p=_SHARES)
+    kind = draw.choice(tuple(_DRAWERS), p=[share for _, share in _DRAWERS.values()])
     canvas = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
-    _DRAWERS[str(kind)](canvas, draw)
+    _DRAWERS[str(kind)][0](canvas, draw)
     canvas[[0, -1]] = 0
     canvas[:, [0, -1]] = 0
     return canvas
@@ -66,6 +66,29 @@ def _ring(canvas: NDArray[np.uint8], draw: np.random.Generator) -> None:
     cv2.circle(canvas, (SIDE_PX // 2,) * 2, radius, 255, int(draw.integers(4, 40)), cv2.LINE_AA)
 
 
+def _wheel(canvas: NDArray[np.uint8], draw: np.random.Generator) -> None:
+    """A rim, a hub and spokes, with gaps through which the background shows."""
+    middle, radius = np.array([SIDE_PX / 2, SIDE_PX / 2]), draw.uniform(0.25, 0.44) * SIDE_PX
+    centre = (SIDE_PX // 2,) * 2
+    cv2.circle(canvas, centre, int(radius), 255, int(draw.integers(8, 50)), cv2.LINE_AA)
+    cv2.circle(canvas, centre, int(radius * draw.uniform(0.08, 0.35)), 255, -1, cv2.LINE_AA)
+    spokes, width = int(draw.integers(3, 13)), int(draw.integers(3, 22))
+    for angle in draw.uniform(0, 2 * np.pi) + np.arange(spokes) * 2 * np.pi / spokes:
+        end = middle + radius * np.array([np.cos(angle), np.sin(angle)])
+        cv2.line(canvas, centre, tuple(int(v) for v in end), 255, width, cv2.LINE_AA)
+
+
+def _holed(canvas: NDArray[np.uint8], draw: np.random.Generator) -> None:
+    """A body with pieces cut out of it: chairs, handles, engines, plants."""
+    (_blob, _polygon, _ellipse)[int(draw.integers(3))](canvas, draw)
+    for _ in range(int(draw.integers(1, 9))):
+        at = draw.uniform(0.2, 0.8, 2) * SIDE_PX
+        angle = np.sort(draw.uniform(0, 2 * np.pi, int(draw.integers(3, 9))))
+        reach = draw.uniform(0.02, 0.16) * SIDE_PX * draw.uniform(0.4, 1, (angle.size, 1)) * draw.uniform(0.4, 1.6, 2)
+        points = at + reach * np.column_stack([np.cos(angle), np.sin(angle)])
+        cv2.fillPoly(canvas, [_fixed(points)], 0, cv2.LINE_AA, SHIFT)
+
+
 def _hair(canvas: NDArray[np.uint8], draw: np.random.Generator) -> None:
     """A ball with strands that leave it."""
     middle = np.array([SIDE_PX / 2, SIDE_PX / 2])
@@ -79,13 +102,14 @@ def _hair(canvas: NDArray[np.uint8], draw: np.random.Generator) -> None:
         cv2.polylines(canvas, [_fixed(points)], False, 255, int(draw.integers(1, 4)), cv2.LINE_AA, SHIFT)
 
 
-_DRAWERS = {
-    "blob": _blob,
-    "polygon": _polygon,
-    "ellipse": _ellipse,
-    "bars": _bars,
-    "fence": _fence,
-    "ring": _ring,
-    "hair": _hair,
+_DRAWERS = {  # real scenes hold more bodies than wires
+    "blob": (_blob, 0.28),
+    "polygon": (_polygon, 0.24),
+    "ellipse": (_ellipse, 0.16),
+    "bars": (_bars, 0.05),
+    "fence": (_fence, 0.04),
+    "ring": (_ring, 0.02),
+    "wheel": (_wheel, 0.05),
+    "holed": (_holed, 0.13),
+    "hair": (_hair, 0.03),
 }
-_SHARES = (0.36, 0.3, 0.2, 0.05, 0.03, 0.03, 0.03)  # real scenes hold more bodies than wires

@@ -12,6 +12,8 @@ import json
 import math
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -20,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stereo_portrait.refinement.evidence_features import CANDIDATES, COSTS, SHAPE, SIDE_COSTS, STEPS, TEXTURE
+from stereo_portrait.refinement.evidence_features import COSTS, SHAPE, SIDE_COSTS, STEPS, SUPPORTS, TEXTURE
 from stereo_portrait.training.curves import draw_curves
 from stereo_portrait.training.refiner_network import GuidedNetwork, unfolded
 
@@ -28,16 +30,17 @@ SEED = 5
 HALF_PAYS = torch.backends.cpu.get_cpu_capability() == "AVX512"  # elsewhere bfloat16 is emulated, ten times slower
 BATCH = 4
 CROP = (192, 256)
-RATE = 2e-3
+RATE = 1e-3  # twice as much diverges
 WILD = 20.0  # times the usual length of the gradient: such a step is not made
 DECAY = 1e-3
 WARM_UP = 300
 AVERAGE = 0.999
+KEPT = (0.3, 0.7)  # parts of the run after which the weights are kept as well: the export averages them with the last
 EDGE_JUMP_PX = 2.0
 EDGE_WEIGHT = 1.5
 SELECTIVITY = 0.08
 TELLING_PX = 0.5  # a candidate this much nearer to the truth is not worth a choice
-VENTURE = (0.0, 0.06, 0.0, 0.06, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.0, 0.1)
+VENTURE = (0.0, 0.06, 0.0, 0.06, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.0, 0.06, 0.08, 0.08, 0.1)
 """What leaving the base, its median and its mean must gain at least: a choice that helps little is not made."""
 PANELS = {
     f"share of pixels off by more than {limit} px": {
@@ -86,19 +89,36 @@ def shaken(features: np.ndarray, draw: np.random.Generator) -> None:
     order, contrast = draw.permutation(3), float(np.exp(draw.uniform(np.log(0.6), np.log(1.8))))
     rgb = features[:12].reshape(3, 4, *planes)[order]
     features[:12] = np.clip(rgb * contrast + draw.uniform(-0.2, 0.2), -1, 1).reshape(12, *planes)
-    costs, beside = features[4 * COSTS : 4 * SIDE_COSTS], features[4 * SIDE_COSTS : 4 * STEPS]
+    costs, beside = features[4 * COSTS : 4 * SUPPORTS], features[4 * SIDE_COSTS : 4 * STEPS]
+    supports = features[4 * SUPPORTS : 4 * SIDE_COSTS]
     stretch = np.float32(np.exp(draw.uniform(-0.2, 1.2)))
     features[4 * TEXTURE : 4 * TEXTURE + 4] *= np.float32(np.sqrt(stretch))
     if not costs.any():  # a depth camera has none
         return
-    shared = np.abs(draw.standard_normal((4, *planes), dtype=np.float32)) * np.float32(draw.uniform(0, 0.35))
+    shared = np.abs(noise_like(features[:4], draw)) * np.float32(draw.uniform(0, 0.35))
     shared *= draw.random((1, *planes), dtype=np.float32) ** 2
     own = np.float32(draw.uniform(0, 0.12))
-    costs *= stretch
-    costs += np.tile(shared, (CANDIDATES, 1, 1)) + own * draw.standard_normal(costs.shape, dtype=np.float32)
-    np.clip(costs, 0, 3, out=costs)
+    for part, by, common, grain, most in (
+        (costs, stretch, shared, own, 3),
+        (supports, np.float32(stretch**0.4), shared / 2, own / 4, 4),
+    ):
+        part *= by
+        part.reshape(-1, 4, *planes)[:] += common
+        part += grain * noise_like(part, draw)
+        np.clip(part, 0, most, out=part)
     beside *= stretch
-    beside += own * draw.standard_normal(beside.shape, dtype=np.float32)
+    beside += own * noise_like(beside, draw)
+
+
+@lru_cache(maxsize=1)
+def noise_bank() -> np.ndarray:
+    """Standard normal numbers; slices of them are as good as fresh ones and far cheaper."""
+    return np.random.default_rng(SEED).standard_normal(1 << 22, dtype=np.float32)
+
+
+def noise_like(array: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    first = int(draw.integers(noise_bank().size - array.size))
+    return noise_bank()[first : first + array.size].reshape(array.shape)
 
 
 def edge_weight(features: Tensor, target: Tensor) -> Tensor:
@@ -183,12 +203,18 @@ def main() -> None:
     train, aside = Pool(shards[:-1]), Pool(shards[-1:])
     running: dict[str, float] = {}
     usual = 0.0  # length of the gradient
+
+    def drawn(step: int) -> tuple[Tensor, Tensor, Tensor]:
+        return train.batch(BATCH, np.random.default_rng((SEED, step)))
+
+    ahead = ThreadPoolExecutor(1)
+    coming = ahead.submit(drawn, first)
     for step in range(first, options.steps):
         if step % 500 == 0:
             now = sorted(p for p in options.pool.glob(f"{options.kind}_*") if p.is_dir() and not p.suffix)
             train = Pool([p for p in now if p != shards[-1]])  # the pool may still be growing
-        draw = np.random.default_rng((SEED, step))
-        features, offsets, target = train.batch(BATCH, draw)
+        features, offsets, target = coming.result()
+        coming = ahead.submit(drawn, step + 1)
         share = min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / options.steps))
         for group in optimiser.param_groups:
             group["lr"] = RATE * max(share, 1e-3)
@@ -223,6 +249,8 @@ def main() -> None:
             torch.save(state, part)
             part.replace(checkpoint)
             draw_curves(log, log.with_suffix(".png"), PANELS)
+        if step + 1 in {round(part * options.steps) for part in KEPT}:
+            torch.save({"average": average.state_dict()}, checkpoint.with_name(f"{checkpoint.stem}_{step + 1:06d}.pt"))
         if stopped:
             return
 

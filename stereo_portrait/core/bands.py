@@ -26,7 +26,7 @@ def threads() -> int:
 
 @cache
 def _usable_cores() -> int:
-    """Asked once: the system's answer takes longer than many a small step of the lens blur."""
+    """Asked once: the system's answer takes longer than many a small step."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -69,4 +69,4 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
 @cache
 def _pool(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, thread_name_prefix="lens-blur")
+    return ThreadPoolExecutor(count, thread_name_prefix="bands")

@@ -1,0 +1,80 @@
+"""What lies behind a pixel's surface: the nearest plainly farther values in four directions.
+
+A matcher that likes smooth surfaces closes the gaps between spokes and slats; what is seen through them is the
+background that shows again beyond the rim.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo_portrait.core.bands import in_bands
+
+Map = NDArray[np.float32]
+FARTHER_PX = 2.0  # so much smaller a disparity is another surface
+BEYOND = 2  # px past the first farther pixel: edges are ramps
+
+
+def surfaces_behind(disparity_px: Map) -> NDArray[np.int32]:
+    """(2, H, W) flat indices of two sources: the second and the third farthest of left, right, above, below.
+
+    A direction without a farther value counts as the pixel itself. The farthest of four is often a stray.
+    """
+    height, width = disparity_px.shape
+    sideways = np.empty((2, height, width), np.int32)
+    upright = np.empty((2, width, height), np.int32)
+    in_bands(_along_rows, height, disparity_px.size, disparity_px, sideways)
+    in_bands(_along_rows, width, disparity_px.size, np.ascontiguousarray(disparity_px.T), upright)
+    chosen = np.empty((2, height, width), np.int32)
+    in_bands(_middle_two, height, disparity_px.size, disparity_px, sideways, upright, chosen)
+    return chosen
+
+
+@numba.njit(cache=True, nogil=True)
+def _along_rows(top: int, bottom: int, values: Any, found: Any) -> None:
+    """Column of the nearest value to the left, and to the right, that is smaller by FARTHER_PX; -1 where none."""
+    width = values.shape[1]
+    stack = np.empty(width, np.int32)  # columns whose values ascend; what a smaller later value hides is gone
+    for y in range(top, bottom):
+        for way in range(2):
+            count = 0
+            for step in range(width):
+                x = step if way == 0 else width - 1 - step
+                limit = values[y, x] - np.float32(FARTHER_PX)
+                low, high = 0, count  # how many of the stack are below the limit
+                while low < high:
+                    middle = (low + high) >> 1
+                    if values[y, stack[middle]] < limit:
+                        low = middle + 1
+                    else:
+                        high = middle
+                at = -1
+                if low > 0:
+                    at = stack[low - 1]
+                    at = max(at - BEYOND, 0) if way == 0 else min(at + BEYOND, width - 1)
+                found[way, y, x] = at
+                while count > 0 and values[y, stack[count - 1]] >= values[y, x]:
+                    count -= 1
+                stack[count] = x
+                count += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _middle_two(top: int, bottom: int, values: Any, sideways: Any, upright: Any, chosen: Any) -> None:
+    width = values.shape[1]
+    at = np.empty(4, np.int32)
+    for y in range(top, bottom):
+        for x in range(width):
+            here = y * width + x
+            for way in range(2):
+                column, row = sideways[way, y, x], upright[way, x, y]
+                at[way] = y * width + column if column >= 0 else here
+                at[2 + way] = row * width + x if row >= 0 else here
+            for i in range(1, 4):  # four are sorted by hand sooner than by a call
+                k = i
+                while k > 0 and values.flat[at[k]] < values.flat[at[k - 1]]:
+                    at[k], at[k - 1] = at[k - 1], at[k]
+                    k -= 1
+            chosen[0, y, x], chosen[1, y, x] = at[1], at[2]
