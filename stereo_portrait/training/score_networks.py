@@ -3,7 +3,8 @@
 python -m stereo_portrait.training.score_networks monocular|subject --teacher FILE.onnx --photos DIR [--data DIR]
 
 The teacher sees every photograph as its contract says (for depth: 384x288 or 288x384; for masks: 320x320), the student
-through `networks/`. `--data` adds pairwise order accuracy against true depth.
+through `networks/`. `--data` adds pairwise order accuracy against true depth. For masks the teacher is also shown the
+mirrored photograph: "decided" are those where it then finds the same subject.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from stereo_portrait.training.scores import intersection_over_union, order_accur
 from stereo_portrait.training.subject_lessons import SUBJECT_PX, subject_input
 from stereo_portrait.training.teach import LONG_PX, SHORT_PX, monocular_input
 
+DECIDED = 0.9  # intersection over union of the teacher with itself, mirrored
 SETS = ("middlebury2001", "middlebury2003", "middlebury2006", "middlebury2014")
 
 
@@ -34,8 +36,8 @@ class Pair:
         self.student, self.contract = open_network("built-in", task, 2)
         self.teacher = open_session(teacher, 2)
 
-    def said(self, photo: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(H, W) both answers on the photo's grid."""
+    def taught(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(H, W) the teacher's answer on the photo's grid."""
         height, width = photo.shape[:2]
         if self.task == "monocular":
             size = (LONG_PX, SHORT_PX) if width >= height else (SHORT_PX, LONG_PX)
@@ -43,18 +45,23 @@ class Pair:
         else:
             size, prepare = (SUBJECT_PX, SUBJECT_PX), subject_input
         small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-        teacher = self.teacher.run({self.teacher.inputs[0]: prepare(small)})[0][0, 0]
-        student = ask(self.student, self.contract, photo)
-        both = [cv2.resize(m, (width, height), interpolation=cv2.INTER_LINEAR) for m in (student, teacher)]
-        return both[0], both[1]
+        answer = self.teacher.run({self.teacher.inputs[0]: prepare(small)})[0][0, 0]
+        return np.asarray(cv2.resize(answer, (width, height), interpolation=cv2.INTER_LINEAR))
 
-    def score(self, photo: NDArray[np.uint8]) -> float:
-        """Rank correlation, or IoU at one half of the masks."""
+    def said(self, photo: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(H, W) both answers on the photo's grid."""
+        height, width = photo.shape[:2]
+        student = ask(self.student, self.contract, photo)
+        return cv2.resize(student, (width, height), interpolation=cv2.INTER_LINEAR), self.taught(photo)
+
+    def score(self, photo: NDArray[np.uint8]) -> tuple[float, float]:
+        """Rank correlation, or IoU at one half of the masks; and for masks the teacher's with itself, mirrored."""
         student, teacher = self.said(photo)
         if self.task == "monocular":
-            return rank_correlation(student[::2, ::2], teacher[::2, ::2])
-        peak = max(float(teacher.max()), 0.3)
-        return intersection_over_union(student > 0.5, teacher / peak > 0.5)
+            return rank_correlation(student[::2, ::2], teacher[::2, ::2]), 1.0
+        mirrored = self.taught(np.ascontiguousarray(photo[:, ::-1]))[:, ::-1]
+        theirs, again = (m / max(float(m.max()), 0.3) > 0.5 for m in (teacher, mirrored))
+        return intersection_over_union(student > 0.5, theirs), intersection_over_union(again, theirs)
 
 
 def true_depths(data: Path) -> list[tuple[str, NDArray[np.uint8], NDArray[np.float32]]]:
@@ -81,13 +88,17 @@ def main() -> None:
     for photograph in photographs(options.photos):
         if photograph.part == "train":
             continue
-        value = pair.score(read_rgb(photograph.path))
-        for key in (photograph.part, f"{photograph.part}, {photograph.path.parent.name}"):
+        value, itself = pair.score(read_rgb(photograph.path))
+        part = photograph.part
+        for key in (part, f"{part}, {photograph.path.parent.name}"):
             scores.setdefault(key, []).append(value)
+        if pair.task == "subject":
+            scores.setdefault(f"{part}, teacher with itself", []).append(itself)
+            scores.setdefault(f"{part}, {'' if itself >= DECIDED else 'un'}decided", []).append(value)
     for key in sorted(scores):
         v = np.array(scores[key])
         low = np.percentile(v, 10)
-        print(f"{key:20} {len(v):4} photos: mean {v.mean():.3f}, median {np.median(v):.3f}, 10th percentile {low:.3f}")
+        print(f"{key:26} {len(v):4} photos: mean {v.mean():.3f}, median {np.median(v):.3f}, 10th percentile {low:.3f}")
     if options.data is not None and options.task == "monocular":
         rows = []
         for name, photo, truth in true_depths(options.data):
