@@ -29,6 +29,7 @@ class Candidates:
 
     px: Map  # (CANDIDATES, H, W)
     sources: NDArray[np.int32]  # (SOURCES, H, W)
+    away_px: Map  # (2, H, W) how far off those behind are
     local: LocalMatch | None  # None without a second view
 
 
@@ -39,7 +40,7 @@ def candidates_of(
     around = sources_around(believed)
     sources = np.empty((SOURCES, *base_px.shape), np.int32)
     sources[:4] = around[:4]
-    sources[4:] = surfaces_behind(median_px)
+    sources[4:], away_px = surfaces_behind(median_px)
     px = np.empty((CANDIDATES, *base_px.shape), np.float32)
     px[0], px[1], px[2] = base_px, raw_px, median_px
     px[4] = cv2.dilate(base_px, np.ones((NEARER_PX, NEARER_PX), np.uint8))
@@ -52,11 +53,11 @@ def candidates_of(
     if right is None or right_px is None:
         px[3] = smooth_surface(base_px, believed)
         px[LOCAL] = base_px
-        return Candidates(px, sources, None)
+        return Candidates(px, sources, away_px, None)
     in_bands(_from_right, base_px.shape[0], base_px.size, np.nan_to_num(right_px, nan=-1e6), base_px, px[3])
     local = local_match(left, right, float(base_px.min()), float(base_px.max()))
     px[LOCAL] = np.repeat(np.repeat(local.disparity_px, 2, axis=0), 2, axis=1)
-    return Candidates(px, sources, local)
+    return Candidates(px, sources, away_px, local)
 
 
 def _smoothed(base_px: Map, believed: Mask) -> Map:

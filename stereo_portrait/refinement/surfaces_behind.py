@@ -17,8 +17,10 @@ FARTHER_PX = 2.0  # so much smaller a disparity is another surface
 BEYOND = 2  # px past the first farther pixel: edges are ramps
 
 
-def surfaces_behind(disparity_px: Map) -> NDArray[np.int32]:
-    """(2, H, W) flat indices of two sources: the second and the third farthest of left, right, above, below.
+def surfaces_behind(disparity_px: Map) -> tuple[NDArray[np.int32], Map]:
+    """(2, H, W) flat indices of two sources, the second and third farthest of left, right, above, below; (2, H, W) px.
+
+    The second array says how far off the sources are.
 
     A direction without a farther value counts as the pixel itself. The farthest of four is often a stray.
     """
@@ -27,9 +29,9 @@ def surfaces_behind(disparity_px: Map) -> NDArray[np.int32]:
     upright = np.empty((2, width, height), np.int32)
     in_bands(_along_rows, height, disparity_px.size, disparity_px, sideways)
     in_bands(_along_rows, width, disparity_px.size, np.ascontiguousarray(disparity_px.T), upright)
-    chosen = np.empty((2, height, width), np.int32)
-    in_bands(_middle_two, height, disparity_px.size, disparity_px, sideways, upright, chosen)
-    return chosen
+    chosen, away_px = np.empty((2, height, width), np.int32), np.empty((2, height, width), np.float32)
+    in_bands(_middle_two, height, disparity_px.size, disparity_px, sideways, upright, chosen, away_px)
+    return chosen, away_px
 
 
 @numba.njit(cache=True, nogil=True)
@@ -62,19 +64,24 @@ def _along_rows(top: int, bottom: int, values: Any, found: Any) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _middle_two(top: int, bottom: int, values: Any, sideways: Any, upright: Any, chosen: Any) -> None:
+def _middle_two(top: int, bottom: int, values: Any, sideways: Any, upright: Any, chosen: Any, away_px: Any) -> None:
     width = values.shape[1]
-    at = np.empty(4, np.int32)
+    at, far = np.empty(4, np.int32), np.empty(4, np.int32)
+    depth = np.empty(4, np.float32)
     for y in range(top, bottom):
         for x in range(width):
-            here = y * width + x
             for way in range(2):
                 column, row = sideways[way, y, x], upright[way, x, y]
-                at[way] = y * width + column if column >= 0 else here
-                at[2 + way] = row * width + x if row >= 0 else here
+                beside, above = column if column >= 0 else x, row if row >= 0 else y
+                at[way], far[way], depth[way] = y * width + beside, abs(beside - x), values[y, beside]
+                at[2 + way], far[2 + way], depth[2 + way] = above * width + x, abs(above - y), values[above, x]
             for i in range(1, 4):  # four are sorted by hand sooner than by a call
                 k = i
-                while k > 0 and values.flat[at[k]] < values.flat[at[k - 1]]:
+                while k > 0 and depth[k] < depth[k - 1]:
                     at[k], at[k - 1] = at[k - 1], at[k]
+                    far[k], far[k - 1] = far[k - 1], far[k]
+                    depth[k], depth[k - 1] = depth[k - 1], depth[k]
                     k -= 1
-            chosen[0, y, x], chosen[1, y, x] = at[1], at[2]
+            for place in range(2):
+                chosen[place, y, x] = at[1 + place]
+                away_px[place, y, x] = far[1 + place]

@@ -2,8 +2,8 @@
 
 python -m stereo_portrait.training.export_refiner --checkpoint FILE.pt [--with FILE.pt ...] --out FILE.onnx
 
-Weights of earlier checkpoints of the same run may be averaged with the last ones: on scenes unlike those trained on, the
-mean errs less than any of them (Wortsman et al., "Model Soups", ICML 2022).
+Weights of earlier checkpoints of the same run may be averaged with the last ones: on scenes unlike those trained on,
+the mean errs less than any of them (Wortsman et al., "Model Soups", ICML 2022).
 The file is opened again by ONNX Runtime and compared with PyTorch; the largest difference is printed.
 """
 
@@ -17,7 +17,7 @@ import onnx
 import onnxruntime
 import torch
 
-from stereo_portrait.refinement.evidence_features import CHANNELS
+from stereo_portrait.refinement.evidence_layout import CHANNELS
 from stereo_portrait.training.export import halved
 from stereo_portrait.training.refiner_network import GuidedNetwork
 

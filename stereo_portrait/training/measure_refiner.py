@@ -27,7 +27,7 @@ from stereo_portrait.evaluation.blur_scores import psnr
 from stereo_portrait.matching.consistency import left_right_difference
 from stereo_portrait.matching.fill import background_fill
 from stereo_portrait.matching.sgbm import SgbmMatcher, SgbmSettings
-from stereo_portrait.refinement.evidence_features import COSTS, SIDE_COSTS
+from stereo_portrait.refinement.evidence_layout import COSTS, SIDE_COSTS
 from stereo_portrait.refinement.guided_input import SENSOR_TOP, network_input
 from stereo_portrait.refinement.guided_network import GuidedNetworkRefiner
 from stereo_portrait.refinement.sensor_fill import filled_by_colour

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stereo_portrait.refinement.candidates import CANDIDATES
-from stereo_portrait.refinement.evidence_features import CHANNELS
+from stereo_portrait.refinement.evidence_layout import CHANNELS
 
 CHOICES = CANDIDATES + 1  # the last one is the network's own proposal
 STEP, OWN, SURE = CHOICES, CHOICES + 1, CHOICES + 2

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stereo_portrait.refinement.evidence_features import COSTS, SHAPE, SIDE_COSTS, STEPS, SUPPORTS, TEXTURE
+from stereo_portrait.refinement.evidence_layout import COSTS, SHAPE, SIDE_COSTS, STEPS, SUPPORTS, TEXTURE
 from stereo_portrait.training.curves import draw_curves
 from stereo_portrait.training.refiner_network import GuidedNetwork, unfolded
 

@@ -8,15 +8,8 @@ from stereo_portrait.core.depth import MatchEvidence
 from stereo_portrait.matching.sgbm import SgbmMatcher, SgbmSettings
 from stereo_portrait.refinement.candidates import CANDIDATES
 from stereo_portrait.refinement.choice import ANSWERS, CAUTION, OWN, OWN_REACH_PX, STEP, SURE, chosen
-from stereo_portrait.refinement.evidence_features import (
-    CHANNELS,
-    COSTS,
-    DIFFERENCE,
-    OFFSETS,
-    RGB,
-    SIDE_COSTS,
-    Evidence,
-)
+from stereo_portrait.refinement.evidence_features import Evidence
+from stereo_portrait.refinement.evidence_layout import CHANNELS, COSTS, DIFFERENCE, OFFSETS, RGB, SIDE_COSTS
 from stereo_portrait.refinement.guided_input import MULTIPLE, network_input
 from stereo_portrait.sources import synthetic
 

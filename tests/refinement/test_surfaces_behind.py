@@ -12,7 +12,7 @@ def test_inside_a_rim_the_background_beyond_it_is_offered() -> None:
     disparity = np.full((60, 60), 10, np.float32)
     y, x = np.mgrid[:60, :60]
     disparity[(y - 30) ** 2 + (x - 30) ** 2 < 20**2] = 40  # a wheel whose gaps the matcher closed
-    offered = disparity.ravel()[surfaces_behind(disparity)]
+    offered = disparity.ravel()[surfaces_behind(disparity)[0]]
     assert (offered == 10).all()
 
 
@@ -20,14 +20,16 @@ def test_a_stray_in_one_direction_is_not_offered() -> None:
     disparity = np.full((40, 40), 30, np.float32)
     disparity[:, :5] = disparity[:5] = disparity[-5:] = 12
     disparity[20, 34:39] = 1
-    offered = disparity.ravel()[surfaces_behind(disparity)]
+    offered = disparity.ravel()[surfaces_behind(disparity)[0]]
     assert (offered[:, 20, 20] == 12).all()
 
 
 def test_where_nothing_lies_behind_the_pixel_is_its_own_source() -> None:
     disparity = np.full((8, 12), 7, np.float32)
     own = np.arange(96).reshape(8, 12)
-    assert (surfaces_behind(disparity) == own).all()
+    found, away_px = surfaces_behind(disparity)
+    assert (found == own).all()
+    assert (away_px == 0).all()
 
 
 @settings(max_examples=40, deadline=None)
@@ -36,7 +38,7 @@ def test_where_nothing_lies_behind_the_pixel_is_its_own_source() -> None:
 )
 def test_a_plain_search_finds_the_same(values: np.ndarray) -> None:
     height, width = values.shape
-    found = surfaces_behind(values)
+    found, away_px = surfaces_behind(values)
     for y in range(height):
         for x in range(width):
             offered = []
@@ -50,3 +52,5 @@ def test_a_plain_search_finds_the_same(values: np.ndarray) -> None:
                 else:
                     offered.append(values[y, x])
             assert list(values.ravel()[found[:, y, x]]) == sorted(offered)[1:3]
+            for at, away in zip(found[:, y, x], away_px[:, y, x], strict=True):
+                assert away == abs(at // width - y) + abs(at % width - x)

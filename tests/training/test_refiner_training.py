@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 from stereo_portrait.refinement.candidates import CANDIDATES  # noqa: E402
-from stereo_portrait.refinement.evidence_features import CHANNELS, SHAPE  # noqa: E402
+from stereo_portrait.refinement.evidence_layout import CHANNELS, SHAPE  # noqa: E402
 from stereo_portrait.training.export_refiner import exported  # noqa: E402
 from stereo_portrait.training.refiner_network import ANSWERS, SURE, GuidedNetwork  # noqa: E402
 from stereo_portrait.training.train_refiner import edge_weight, loss_of  # noqa: E402
