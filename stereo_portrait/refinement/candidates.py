@@ -21,6 +21,8 @@ a second matcher's, two surfaces behind"""
 SIDES, SMOOTHED, LOCAL, BEHIND = 6, 10, 11, 12  # first of the four directional ones, and so on
 SOURCES = 6  # four directions, two behind
 NEARER_PX, FARTHER_PX, SMOOTH_PX = 7, 9, 9
+AROUND_PX, AROUND_STEP = 64, 4  # how far around, and which pixels of that, say what is plausible
+STRANGE_PX = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,8 +58,20 @@ def candidates_of(
         return Candidates(px, sources, away_px, None)
     in_bands(_from_right, base_px.shape[0], base_px.size, np.nan_to_num(right_px, nan=-1e6), base_px, px[3])
     local = local_match(left, right, float(base_px.min()), float(base_px.max()))
-    px[LOCAL] = np.repeat(np.repeat(local.disparity_px, 2, axis=0), 2, axis=1)
+    px[LOCAL] = _plausible(np.repeat(np.repeat(local.disparity_px, 2, axis=0), 2, axis=1), median_px)
     return Candidates(px, sources, away_px, local)
+
+
+def _plausible(local_px: Map, median_px: Map) -> Map:
+    """The second matcher's answer where the surroundings hold such a disparity at all, else the median."""
+    coarse = np.ascontiguousarray(median_px[::AROUND_STEP, ::AROUND_STEP])
+    kernel = np.ones((2 * AROUND_PX // AROUND_STEP + 1,) * 2, np.uint8)
+    size = median_px.shape[::-1]
+    low, high = (
+        cv2.resize(spread(coarse, kernel), size, interpolation=cv2.INTER_NEAREST) for spread in (cv2.erode, cv2.dilate)
+    )
+    strange = (local_px < low - STRANGE_PX) | (local_px > high + STRANGE_PX)
+    return np.where(strange, median_px, local_px).astype(np.float32)
 
 
 def _smoothed(base_px: Map, believed: Mask) -> Map:

@@ -42,6 +42,7 @@ Map = NDArray[np.float32]
 DROPPED = np.linspace(0, 0.95, 20)
 ERROR_CAP_PX = 4.0  # a lost pixel is lost, however far off
 WIDEST_RADIUS_PX = 16.0
+LEAST_KNOWN = 0.5  # a portrait cannot be made from lidar's dots
 HIDDEN = 0.2
 FARTHEST_M = 20.0
 
@@ -104,6 +105,8 @@ def portraits(scenes: list[Scene]) -> dict[str, Any]:
     for scene in scenes:
         truth = scene.truth_disparity_px
         known = np.isfinite(truth)
+        if known.mean() < LEAST_KNOWN:
+            continue
         whole = np.where(known, truth, background_fill(np.where(known, truth, np.nan).astype(np.float32)))
         low, high = (float(v) for v in np.percentile(truth[known], (2, 98)))
         measured = matched(scene)
