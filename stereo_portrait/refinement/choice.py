@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo_portrait.core.bands import in_bands
-from stereo_portrait.core.capture import Mask
 from stereo_portrait.refinement.candidates import CANDIDATES, SMOOTHED
 
 Map = NDArray[np.float32]
@@ -16,19 +15,16 @@ ANSWERS = CANDIDATES + 4
 OWN_REACH_PX = 24.0
 TOGETHER_PX = 1.0  # proposals this close to the chosen one lie on the same surface and are averaged
 SAFE = np.array([0, 2, SMOOTHED])  # base, median, smoothed
-CAUTION = (3.0, 2.5)
-"""Added to the log odds of the safe candidates where the matcher believed itself, and where it did not: drawn scenes,
-from which the network learned, reward ventures that real ones punish."""
+CAUTION = 2.5  # log odds the safe ones gain: drawn scenes, from which the network learned, reward ventures too much
 
 
-def chosen(answers: Map, candidates: Map, doubted: Mask) -> tuple[Map, Map]:
+def chosen(answers: Map, candidates: Map) -> tuple[Map, Map]:
     """(H, W) px and confidence in [0, 1] from folded answers (4 ANSWERS, H/2, W/2) and (CANDIDATES, H, W) px.
 
-    The likeliest proposal wins; others within TOGETHER_PX of it join with their own likelihood. `doubted` (H, W) marks
-    what the matcher did not believe.
+    The likeliest proposal wins; others within TOGETHER_PX of it join with their own likelihood.
     """
-    disparity_px, confidence = np.empty((2, *doubted.shape), np.float32)
-    in_bands(_choose, doubted.shape[0], answers.size, answers, candidates, doubted, SAFE, disparity_px, confidence)
+    disparity_px, confidence = np.empty((2, *candidates.shape[1:]), np.float32)
+    in_bands(_choose, len(disparity_px), answers.size, answers, candidates, SAFE, disparity_px, confidence)
     return disparity_px, confidence
 
 
@@ -42,9 +38,7 @@ def _exp(x: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
-def _choose(
-    top: int, bottom: int, answers: Any, candidates: Any, doubted: Any, safe: Any, disparity: Any, confidence: Any
-) -> None:
+def _choose(top: int, bottom: int, answers: Any, candidates: Any, safe: Any, disparity: Any, confidence: Any) -> None:
     """Row by row of one part of every block of 2 x 2, so that each loop runs over neighbours in memory."""
     count, _, width = candidates.shape
     step_at, own_at, sure_at = count + 1, count + 2, count + 3  # compiled code must not remember another file's numbers
@@ -59,7 +53,7 @@ def _choose(
                 odds[index] = answers[4 * index + part, row]
             for index in safe:
                 for x in range(half):
-                    odds[index, x] += np.float32(CAUTION[1] if doubted[y, 2 * x + dx] else CAUTION[0])
+                    odds[index, x] += np.float32(CAUTION)
             steps, owns = answers[4 * step_at + part, row], answers[4 * own_at + part, row]
             for x in range(half):
                 step = np.tanh(steps[x])

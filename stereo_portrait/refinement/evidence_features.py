@@ -36,7 +36,6 @@ class Evidence:
 
     features: Map  # (4 CHANNELS, H/2, W/2)
     candidates: Map  # (CANDIDATES, H, W) px, no NaN
-    doubted: Mask  # (H, W) the matcher did not believe its answer, or had none
 
 
 def evidence_of(
@@ -56,8 +55,7 @@ def evidence_of(
     is a smooth surface through what was measured, where stereo has the right view's answer.
     """
     raw_px = np.where(np.isnan(raw_px), base_px, raw_px).astype(np.float32)
-    doubted = rejected | missing
-    found = candidates_of(left, right, base_px, raw_px, right_px, median_px, ~doubted)
+    found = candidates_of(left, right, base_px, raw_px, right_px, median_px, ~(rejected | missing))
     height, width = base_px.shape
     features = np.empty((4 * CHANNELS, height // 2, width // 2), np.float32)
     grey = cv2.cvtColor(left, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -71,7 +69,7 @@ def evidence_of(
         features[4 * DISAGREE : 4 * (DISAGREE + 1)] = 0
     else:
         _compare(features, found, found.local, left, right, grey, right_px)
-    return Evidence(features, found.px, doubted)
+    return Evidence(features, found.px)
 
 
 def _compare(

@@ -97,7 +97,7 @@ def answered(session: Session, evidence: MatchEvidence) -> tuple[Map, Map]:
             parts.append(part[:, top - first : top - first + TILE_ROWS])
         answers = np.concatenate(parts, axis=1)
     height, width = evidence.judged.disparity_px.shape
-    disparity_px, confidence = chosen(np.ascontiguousarray(answers), told.candidates, told.doubted)
+    disparity_px, confidence = chosen(np.ascontiguousarray(answers), told.candidates)
     disparity_px, confidence = disparity_px[:height, :width], confidence[:height, :width]
     nothing = np.zeros((height, width), np.bool_)
     return VOTE.cleaned(disparity_px, confidence + np.float32(LEAST_VOTE), nothing, evidence.left), confidence
