@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from stereo_portrait.core import bands
 from stereo_portrait.core.portrait import Aperture
-from stereo_portrait.rendering import RENDERERS, bands, bokeh_layers, make_renderer
+from stereo_portrait.rendering import RENDERERS, bokeh_layers, make_renderer
 from stereo_portrait.rendering.bokeh import BokehRenderer, BokehSettings
 
 Map = NDArray[np.float32]
