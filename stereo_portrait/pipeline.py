@@ -178,8 +178,7 @@ def _considered(refined: DisparityMap, pair: RectifiedPair, stages: Stages, seen
     searched_px = None
     match_again = None
     if isinstance(matcher, SgbmMatcher):
-        low_px, high_px = matcher.settings.min_disparity_px, matcher.settings.max_disparity_px
-        searched_px = (float(low_px), float(high_px)) if low_px is not None and high_px is not None else None
+        searched_px = matcher.searched_px(pair.rig.width_px, pair.rig.height_px)
 
         def match_again(low: float, high: float) -> DisparityMap:
             again = replace(matcher.settings, min_disparity_px=int(low), max_disparity_px=int(np.ceil(high)))

@@ -18,7 +18,7 @@ class ParallaxSettings:
     untrusted_limit: float = 0.04
     margin_sigmas: float = 4.0
     least_margin_px: float = 0.75
-    least_share_in_front: float = 0.35
+    least_share_in_front: float = 0.42
     relative_step: float = 0.08
     widest_share: float = 0.6
     retry: bool = True

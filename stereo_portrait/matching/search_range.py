@@ -9,6 +9,12 @@ COARSE_WIDTH_PX = 256
 WIDEST_SHARE = 0.45  # of the picture's width: beyond it two pictures barely overlap
 MARGIN_SHARE = 0.12
 MARGIN_PX = 4
+STEP_PX = 16  # SGBM searches whole multiples of this
+
+
+def searched_top(low_px: int, high_px: int) -> int:
+    """Where a search of SGBM from low_px to at least high_px really ends."""
+    return low_px + -(-max(high_px - low_px, 1) // STEP_PX) * STEP_PX
 
 
 def find_range(left: Image, right: Image) -> tuple[int, int]:

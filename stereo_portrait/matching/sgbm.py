@@ -13,9 +13,9 @@ from stereo_portrait.core.errors import ConfigError, InputError
 from stereo_portrait.matching.consistency import left_right_difference, outside_overlap, texture
 from stereo_portrait.matching.fill import filled_from_background
 from stereo_portrait.matching.photometric import equalised
-from stereo_portrait.matching.search_range import find_range
+from stereo_portrait.matching.search_range import find_range, searched_top
 from stereo_portrait.matching.subpixel import refine_subpixel, unbent
-from stereo_portrait.matching.working_size import at_working_size
+from stereo_portrait.matching.working_size import at_working_size, working_width
 
 MODES = {"3way": cv2.STEREO_SGBM_MODE_SGBM_3WAY, "hh": cv2.STEREO_SGBM_MODE_HH, "sgbm": cv2.STEREO_SGBM_MODE_SGBM}
 FIXED_POINT = 16  # SGBM counts in 1/16 px
@@ -107,15 +107,30 @@ class SgbmMatcher:
         evidence = MatchEvidence(left, right, unbent(raw.every_left_px), raw.every_right_px, filled)
         return replace(filled if self.settings.fill else found, evidence=evidence)
 
-    def _range(self, left: Image, right: Image, scale: float) -> tuple[int, int]:
+    def searched_px(self, width_px: int, height_px: int) -> tuple[float, float] | None:
+        """Lowest and highest disparity that a pair of this size is searched for; None where the pair decides it.
+
+        The settings' range is widened at its near end to a whole multiple of 16 px of the working size.
+        """
+        if self.settings.min_disparity_px is None or self.settings.max_disparity_px is None:
+            return None
+        scale = working_width(width_px, height_px, self.settings.working_megapixels) / width_px
+        low_px, top_px = self._set_range(scale)
+        assert low_px is not None
+        assert top_px is not None
+        return low_px / scale, searched_top(low_px, top_px) / scale
+
+    def _set_range(self, scale: float) -> tuple[int | None, int | None]:
         low, high = self.settings.min_disparity_px, self.settings.max_disparity_px
-        low_px = None if low is None else int(np.floor(low * scale))
-        high_px = None if high is None else int(np.ceil(high * scale))
+        return None if low is None else int(np.floor(low * scale)), None if high is None else int(np.ceil(high * scale))
+
+    def _range(self, left: Image, right: Image, scale: float) -> tuple[int, int]:
+        low_px, high_px = self._set_range(scale)
         if low_px is None or high_px is None:
             seen_low, seen_high = find_range(left, right)
             low_px = seen_low if low_px is None else low_px
             high_px = max(seen_high, low_px + 16) if high_px is None else high_px
-        return low_px, max(high_px, low_px + 1)
+        return low_px, searched_top(low_px, high_px)
 
     def raw(self, left: Image, right: Image, low_px: int, high_px: int) -> RawMatch:
         """Match both ways: the right view's answer is the left view's of the mirrored, exchanged pair."""
@@ -130,7 +145,7 @@ class SgbmMatcher:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(H, W) disparity without speckles, and with them."""
         s = self.settings
-        count = -(-(high_px - low_px) // 16) * 16
+        count = searched_top(low_px, high_px) - low_px
         pad_left, pad_right = max(0, low_px + count), max(0, -low_px)
         views = [
             cv2.copyMakeBorder(np.ascontiguousarray(v[..., ::-1]), 0, 0, pad_left, pad_right, cv2.BORDER_REPLICATE)

@@ -25,8 +25,9 @@ from stereo_portrait.fallback.stage import Answer, Fallback
 from stereo_portrait.fallback.subject import SubjectFinder, SubjectSettings
 from stereo_portrait.geometry.row_error import measure_row_error
 from stereo_portrait.matching.fill import background_fill
-from stereo_portrait.matching.search_range import find_range
+from stereo_portrait.matching.search_range import find_range, searched_top
 from stereo_portrait.matching.sgbm import SgbmMatcher, SgbmSettings
+from stereo_portrait.refinement import REFINERS, Refiner
 from stereo_portrait.rendering import RENDERERS, Renderer
 from stereo_portrait.rendering.light import linear_from_srgb, srgb_from_linear
 from stereo_portrait.sources import synthetic
@@ -114,6 +115,7 @@ def sabotages(scene: Scene, subject: Mask) -> Iterator[tuple[str, RectifiedPair,
     low, _ = find_range(pair.left, pair.right)
     cut = int(np.percentile(truth[subject], 10) - 0.05 * np.ptp(np.percentile(truth, (5, 95))))
     cut = max(cut, low + 3)
+    low = cut - (searched_top(low, cut) - low)  # the search ends where it is said to end
     yield "untouched", pair, None
     yield "too near", pair, (low, cut)
     yield "too near, no second search", pair, (low, cut)
@@ -125,24 +127,27 @@ def sabotages(scene: Scene, subject: Mask) -> Iterator[tuple[str, RectifiedPair,
     yield "2 px vertical", replace(pair, right=np.roll(pair.right, 2, axis=0)), None
 
 
-def answered(stage: Fallback, pair: RectifiedPair, searched: tuple[int, int] | None, retry: bool = True) -> Answer:
-    """Matched and put through the fallback."""
+def answered(
+    stage: Fallback, refiner: Refiner, pair: RectifiedPair, searched: tuple[int, int] | None, retry: bool = True
+) -> Answer:
+    """Matched, refined and put through the fallback, as the pipeline does."""
 
     def match(low: float | None, high: float | None) -> DisparityMap:
         limits = [None if v is None else int(v) for v in (low, high)]
-        return SgbmMatcher(SgbmSettings(min_disparity_px=limits[0], max_disparity_px=limits[1])).match(pair)
+        found = SgbmMatcher(SgbmSettings(min_disparity_px=limits[0], max_disparity_px=limits[1])).match(pair)
+        return refiner.refine(found, pair)
 
     rows = replace(pair, row_error_px=measure_row_error(pair).median_px)
     found = match(*(searched or (None, None)))
     return stage.apply(stage.decide(found, rows, searched, match if retry else None))
 
 
-def measure_decisions(data: Path, stage: Fallback) -> None:
+def measure_decisions(data: Path, stage: Fallback, refiner: Refiner) -> None:
     counts: dict[str, dict[str, int]] = {}
     right = total = 0
     for scene in scenes(data):
         for kind, pair, searched in sabotages(scene, subject_of(scene, stage.finder)):
-            answer = answered(stage, pair, searched, retry="no second" not in kind)
+            answer = answered(stage, refiner, pair, searched, retry="no second" not in kind)
             said = answer.decision.use
             told = {"too near": "too near", "too far": "too far"}.get(kind, "")
             good = said in RIGHT_USE[kind] and any(r.startswith(told) for r in answer.decision.reasons)
@@ -204,7 +209,7 @@ def hidden_regions(height: int, width: int) -> Iterator[tuple[str, Mask]]:
     yield "rectangle", (np.abs(x - 0.55 * width) < 0.25 * width) & (np.abs(y - 0.5 * height) < 0.27 * height)
 
 
-def measure_near(data: Path, stage: Fallback, pictures: Path | None) -> None:
+def measure_near(data: Path, stage: Fallback, refiner: Refiner, pictures: Path | None) -> None:
     """PSNR against the portrait with true disparity, focused on the subject: blind stereo, monocular, fallback."""
     renderer = RENDERERS["bokeh"][1]()
     print("| scene | blind stereo dB | monocular dB | fallback, searched again dB | fallback, filled dB |")
@@ -221,6 +226,7 @@ def measure_near(data: Path, stage: Fallback, pictures: Path | None) -> None:
         linear = linear_from_srgb(scene.pair.left)
         wanted = focused(renderer, linear, truth, subject, gain)
         blind = SgbmMatcher(SgbmSettings(min_disparity_px=cut[0], max_disparity_px=cut[1])).match(scene.pair)
+        blind = refiner.refine(blind, scene.pair)
         relative, _ = stage.monocular.relative(scene.pair.left)
         images = {
             "truth": wanted,
@@ -228,7 +234,7 @@ def measure_near(data: Path, stage: Fallback, pictures: Path | None) -> None:
             "monocular": focused(renderer, linear, relative, subject, None),
         }
         for name, retry in (("again", True), ("filled", False)):
-            answer = answered(stage, scene.pair, cut, retry)
+            answer = answered(stage, refiner, scene.pair, cut, retry)
             if answer.disparity is not None:
                 images[name] = focused(renderer, linear, answer.disparity.disparity_px, subject, gain)
             else:
@@ -256,6 +262,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("decisions", "near", "fusion"))
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--refiner", choices=tuple(REFINERS), default="median")
     parser.add_argument("--monocular", default="built-in", help="network, as monocular.network in config.yaml")
     parser.add_argument("--subject", default="built-in", help="network, as subject.network in config.yaml")
     parser.add_argument("--pictures", type=Path, help="folder for the portraits of `near`")
@@ -264,12 +271,13 @@ def main() -> None:
         monocular=MonocularDepth(MonocularSettings(network=options.monocular)),
         finder=SubjectFinder(SubjectSettings(network=options.subject, matting="none")),
     )
+    refiner = REFINERS[options.refiner][1]()
     if options.what == "decisions":
-        measure_decisions(options.data, stage)
+        measure_decisions(options.data, stage, refiner)
     elif options.what == "fusion":
         measure_fusion(options.data, stage)
     else:
-        measure_near(options.data, stage, options.pictures)
+        measure_near(options.data, stage, refiner, options.pictures)
 
 
 if __name__ == "__main__":

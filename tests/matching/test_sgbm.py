@@ -144,3 +144,19 @@ def test_nonsense_settings_are_refused(change: dict) -> None:
 def test_a_picture_too_small_to_match_is_refused() -> None:
     with pytest.raises(InputError, match="too small"):
         SgbmMatcher().match(synthetic.plane(1, 40, 12).pair)
+
+
+def test_the_range_that_is_said_to_be_searched_is_searched_to_its_end() -> None:
+    scene = synthetic.square_in_front(28, 6, 320, 160, seed=1)
+    matcher = SgbmMatcher(SgbmSettings(min_disparity_px=2, max_disparity_px=20))
+    searched = matcher.searched_px(320, 160)
+    assert searched == (2, 34)  # whole multiples of 16 from the lowest
+    found = matcher.match(scene.pair).disparity_px[70:90, 150:170]
+    assert np.abs(found - 28).max() < 1  # beyond the setting, inside what is searched
+
+
+def test_a_large_pair_is_searched_in_steps_of_its_working_size() -> None:
+    matcher = SgbmMatcher(SgbmSettings(min_disparity_px=0, max_disparity_px=50, working_megapixels=0.5))
+    searched = matcher.searched_px(2000, 1000)
+    assert searched == (0, 64)  # 25 px at half size, that is 32
+    assert SgbmMatcher(SgbmSettings()).searched_px(2000, 1000) is None
