@@ -12,7 +12,7 @@ from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image
 from stereo_portrait.live import kernels
 from stereo_portrait.matching.photometric import LEAST_DIFFERENCE, QUANTILES, tone_table
-from stereo_portrait.matching.search_range import find_range
+from stereo_portrait.matching.search_range import find_range, searched_top
 from stereo_portrait.matching.sgbm import FIXED_POINT, SgbmSettings
 
 Map = NDArray[np.float32]
@@ -130,7 +130,7 @@ def pinned(disparity_px: Map, high_px: int) -> bool:
 
 
 def _one_way(left: Grey, right: Grey, low_px: int, high_px: int, s: SgbmSettings) -> NDArray[np.int16]:
-    count = -(-(high_px - low_px) // 16) * 16
+    count = searched_top(low_px, high_px) - low_px
     pad_left, pad_right = max(0, low_px + count), max(0, -low_px)
     views = [
         cv2.copyMakeBorder(np.ascontiguousarray(v), 0, 0, pad_left, pad_right, cv2.BORDER_REPLICATE)

@@ -15,7 +15,7 @@ from stereo_portrait.matching.fill import filled_from_background
 from stereo_portrait.matching.photometric import equalised
 from stereo_portrait.matching.search_range import find_range, searched_top
 from stereo_portrait.matching.subpixel import refine_subpixel, unbent
-from stereo_portrait.matching.working_size import at_working_size, working_width
+from stereo_portrait.matching.working_size import at_working_size, working_size
 
 MODES = {"3way": cv2.STEREO_SGBM_MODE_SGBM_3WAY, "hh": cv2.STEREO_SGBM_MODE_HH, "sgbm": cv2.STEREO_SGBM_MODE_SGBM}
 FIXED_POINT = 16  # SGBM counts in 1/16 px
@@ -112,15 +112,14 @@ class SgbmMatcher:
 
         The settings' range is widened at its near end to a whole multiple of 16 px of the working size.
         """
-        if self.settings.min_disparity_px is None or self.settings.max_disparity_px is None:
+        scale = working_size(width_px, height_px, self.settings.working_megapixels)[0] / width_px
+        low_px, high_px = self._set_range(scale)
+        if low_px is None or high_px is None:
             return None
-        scale = working_width(width_px, height_px, self.settings.working_megapixels) / width_px
-        low_px, top_px = self._set_range(scale)
-        assert low_px is not None
-        assert top_px is not None
-        return low_px / scale, searched_top(low_px, top_px) / scale
+        return low_px / scale, searched_top(low_px, high_px) / scale
 
     def _set_range(self, scale: float) -> tuple[int | None, int | None]:
+        """The settings' range in pixels of the working size."""
         low, high = self.settings.min_disparity_px, self.settings.max_disparity_px
         return None if low is None else int(np.floor(low * scale)), None if high is None else int(np.ceil(high * scale))
 

@@ -16,10 +16,12 @@ SMOOTH_RANGE_PX = 1.0  # a small pixel whose neighbourhood spans less lies on on
 COLOUR_SIGMA = 12.0  # grey levels: how different a colour may be and still belong to the same surface
 
 
-def working_width(width_px: int, height_px: int, megapixels: float) -> int:
-    """The width at which a pair of this size is matched: its own unless that would be plainly too large."""
-    scale = min(1.0, float(np.sqrt(megapixels * 1e6 / (height_px * width_px))))
-    return width_px if scale > SMALLEST_GAIN else max(16, round(width_px * scale))
+def working_size(width_px: int, height_px: int, megapixels: float) -> tuple[int, int]:
+    """(width, height) at which a pair of this size is matched: its own unless that is plainly too large."""
+    scale = float(np.sqrt(megapixels * 1e6 / (height_px * width_px)))
+    if scale > SMALLEST_GAIN:
+        return width_px, height_px
+    return max(16, round(width_px * scale)), max(16, round(height_px * scale))
 
 
 def at_working_size(
@@ -27,11 +29,9 @@ def at_working_size(
 ) -> DisparityMap:
     """Run `match(smaller pair, scale)` at no more than `megapixels` and return its map on the pair's own grid."""
     height_px, width_px = pair.left.shape[:2]
-    width = working_width(width_px, height_px, megapixels)
-    if width == width_px:
+    size = working_size(width_px, height_px, megapixels)
+    if size == (width_px, height_px):
         return match(pair, 1.0)
-    scale = float(np.sqrt(megapixels * 1e6 / (height_px * width_px)))
-    size = (width, max(16, round(height_px * scale)))
     small = replace(
         pair,
         left=cv2.resize(pair.left, size, interpolation=cv2.INTER_AREA),

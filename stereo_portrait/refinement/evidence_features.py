@@ -20,14 +20,13 @@ from stereo_portrait.refinement.evidence_kernels import (
     fill_shape,
     fill_support,
 )
-from stereo_portrait.refinement.evidence_layout import CHANNELS, COSTS, LEAST, REASONS, STEPS
+from stereo_portrait.refinement.evidence_layout import CHANNELS, COSTS, DISAGREE, LEAST, REASONS, STEPS
 from stereo_portrait.refinement.local_match import LocalMatch
 
 Map = NDArray[np.float32]
 STEP_WINDOWS_PX = (5, 13)
 MEAN_PX = 31
 EDGE = ((0, 0), (0, 1), (0, 0))  # one more column
-DISAGREE = REASONS + 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

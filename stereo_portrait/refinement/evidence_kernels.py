@@ -18,11 +18,11 @@ from stereo_portrait.refinement.evidence_layout import (
     TEXTURE,
     UNLIKE,
 )
+from stereo_portrait.refinement.local_match import WHOLE
 
 COST_CAP = 48.0  # grey levels: a worse match is no worse
 COST_UNIT = 16.0  # grey levels
 FAR_PX = 32.0  # a surface behind that is this far off counts a half
-WHOLE = 65535.0  # the second matcher's cost 1
 SUPPORT_SCALE = 4.0  # support costs lie in [0, 1], most below a third
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 

@@ -69,6 +69,15 @@ def _slopes(picture: Image) -> Map:
     return np.asarray(cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=1, scale=0.5), np.float32)
 
 
+@numba.njit(cache=True, inline="always")
+def _unlike(guide: Any, y: int, x: int, v: int, u: int) -> Any:
+    """Summed colour difference of two pixels, grey levels."""
+    total: Any = 0
+    for channel in range(3):
+        total += abs(np.int32(guide[y, x, channel]) - np.int32(guide[v, u, channel]))
+    return total
+
+
 @numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
 def _rows(
     top: int,
@@ -111,10 +120,7 @@ def _rows(
             sums[:] = 0
             total = np.float32(0)
             for u in range(max(0, x - RADIUS_PX), min(width, x + RADIUS_PX + 1)):
-                unlike: Any = 0
-                for channel in range(3):
-                    unlike += abs(np.int32(guide[y, x, channel]) - np.int32(guide[y, u, channel]))
-                weight = likeness[unlike] * nearness[abs(u - x)]
+                weight = likeness[_unlike(guide, y, x, y, u)] * nearness[abs(u - x)]
                 if weight >= np.float32(LEAST_WEIGHT):
                     total += weight
                     beside = row[u]
@@ -135,10 +141,7 @@ def _columns(top: int, bottom: int, across: Any, guide: Any, likeness: Any, near
             sums[:] = 0
             total = np.float32(0)
             for v in range(max(0, y - RADIUS_PX), min(height, y + RADIUS_PX + 1)):
-                unlike: Any = 0
-                for channel in range(3):
-                    unlike += abs(np.int32(guide[y, x, channel]) - np.int32(guide[v, x, channel]))
-                weight = likeness[unlike] * nearness[abs(v - y)]
+                weight = likeness[_unlike(guide, y, x, v, x)] * nearness[abs(v - y)]
                 if weight >= np.float32(LEAST_WEIGHT):
                     total += weight
                     there = across[v, x]

@@ -18,11 +18,10 @@ BEYOND = 2  # px past the first farther pixel: edges are ramps
 
 
 def surfaces_behind(disparity_px: Map) -> tuple[NDArray[np.int32], Map]:
-    """(2, H, W) flat indices of two sources, the second and third farthest of left, right, above, below; (2, H, W) px.
+    """(2, H, W) flat index and (2, H, W) distance in px of two sources of every pixel.
 
-    The second array says how far off the sources are.
-
-    A direction without a farther value counts as the pixel itself. The farthest of four is often a stray.
+    They are the second and the third farthest surface of those to the left, to the right, above and below. A direction
+    without a farther value counts as the pixel itself. The farthest of four is often a stray.
     """
     height, width = disparity_px.shape
     sideways = np.empty((2, height, width), np.int32)
