@@ -10,7 +10,6 @@ and mean absolute deviation, once as it is and once after standardising the stud
 
 import argparse
 import math
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stereo_portrait.training.checkpoint import Checkpoint, stop_requests
 from stereo_portrait.training.scores import rank_correlation
 from stereo_portrait.training.students import Student
 
@@ -169,30 +169,12 @@ def main() -> None:
     outside = [p for n, p in student.named_parameters() if not n.startswith("encoder")]
     groups = [{"params": inside, "peak": recipe.encoder_rate}, {"params": outside, "peak": recipe.decoder_rate}]
     optimiser = torch.optim.AdamW(groups, lr=1e-3, weight_decay=recipe.weight_decay)
-    checkpoint, first, spent_s = options.out / "monocular.pt", 0, 0.0
-    if options.resume and checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        student.load_state_dict(saved["student"])
-        average.load_state_dict(saved["average"])
-        optimiser.load_state_dict(saved["optimiser"])
-        first, spent_s = saved["step"], saved["spent_s"]
+    checkpoint = Checkpoint(options.out / "monocular.pt", student=student, average=average, optimiser=optimiser)
+    first, spent_s = checkpoint.restored() if options.resume else (0, 0.0)
     parts = {part: Pool(options.pool, part) for part in ("train", "near", "far")}
     steps = sum(phase[0] for phase in recipe.phases)
     began, running = time.time() - spent_s, 0.0
-    stopped: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
-
-    def keep_checkpoint(step: int) -> None:
-        state = {
-            "student": student.state_dict(),
-            "average": average.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "step": step,
-            "spent_s": time.time() - began,
-        }
-        torch.save(state, checkpoint.with_suffix(".part"))
-        checkpoint.with_suffix(".part").replace(checkpoint)
-
+    stopped = stop_requests()
     for step in range(first, steps):
         long_px, short_px = recipe.size_at(step)
         draw = np.random.default_rng((recipe.seed, step))
@@ -218,9 +200,9 @@ def main() -> None:
             largest = recipe.phases[-1][1:]
             said_scores = {part: score(average, parts[part], *largest) for part in ("near", "far")}
             print(f"after {step + 1}: " + ", ".join(f"{k} {v:.4f}" for k, v in said_scores.items()), flush=True)
-            keep_checkpoint(step + 1)
+            checkpoint.keep(step + 1, time.time() - began)
         elif stopped:
-            keep_checkpoint(step + 1)
+            checkpoint.keep(step + 1, time.time() - began)
             print(f"stopped after {step + 1}; --resume goes on", flush=True)
             return
 

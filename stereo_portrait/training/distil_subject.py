@@ -10,7 +10,6 @@ made itself, with the mask's loss on top. Every random choice follows from the s
 import argparse
 import json
 import math
-import signal
 import time
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stereo_portrait.training.checkpoint import Checkpoint, stop_requests
 from stereo_portrait.training.curves import draw_curves
 from stereo_portrait.training.scores import intersection_over_union
 from stereo_portrait.training.subject_lessons import STAGES
@@ -128,20 +128,13 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.manual_seed(SEED)
     options.out.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = options.out / "subject.pt", options.out / "subject.jsonl"
+    log = options.out / "subject.jsonl"
     student, average = (SubjectStudent().to(memory_format=torch.channels_last) for _ in range(2))
     average.load_state_dict(student.state_dict())
     optimiser = torch.optim.AdamW(student.parameters(), lr=RATE, weight_decay=DECAY)
-    first, spent_s = 0, 0.0
-    if options.resume and checkpoint.exists():
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        student.load_state_dict(saved["student"])
-        average.load_state_dict(saved["average"])
-        optimiser.load_state_dict(saved["optimiser"])
-        first, spent_s = saved["step"], saved["spent_s"]
-    stopped: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda got, frame: stopped.append(got))
+    checkpoint = Checkpoint(options.out / "subject.pt", student=student, average=average, optimiser=optimiser)
+    first, spent_s = checkpoint.restored() if options.resume else (0, 0.0)
+    stopped = stop_requests()
     began = time.time()
     lessons, aside = Lessons(options.lessons, "train"), Lessons(options.lessons, "aside")
     spread = spreads(lessons)
@@ -183,10 +176,7 @@ def main() -> None:
             print(json.dumps(line), flush=True)
             with log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(line) + "\n")
-            state = {"student": student.state_dict(), "average": average.state_dict()}
-            state |= {"optimiser": optimiser.state_dict(), "step": step + 1, "spent_s": spent}
-            torch.save(state, checkpoint.with_suffix(".part"))
-            checkpoint.with_suffix(".part").replace(checkpoint)
+            checkpoint.keep(step + 1, spent)
             draw_curves(log, log.with_suffix(".png"), PANELS)
         if stopped:
             return

@@ -10,7 +10,6 @@ counted more at true edges, the log loss against a choice with hindsight, and th
 import argparse
 import json
 import math
-import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -23,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stereo_portrait.refinement.evidence_layout import COSTS, SHAPE, SIDE_COSTS, STEPS, SUPPORTS, TEXTURE
+from stereo_portrait.training.checkpoint import Checkpoint, stop_requests
 from stereo_portrait.training.curves import draw_curves
 from stereo_portrait.training.refiner_network import GuidedNetwork, unfolded
 
@@ -177,27 +177,16 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.manual_seed(SEED)
     options.out.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = options.out / f"refiner_{options.kind}.pt", options.out / f"refiner_{options.kind}.jsonl"
+    name = f"refiner_{options.kind}"
+    log = options.out / f"{name}.jsonl"
 
     network = GuidedNetwork().to(memory_format=torch.channels_last)
     average = GuidedNetwork().to(memory_format=torch.channels_last)
     average.load_state_dict(network.state_dict())
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
-    first, spent_s = 0, 0.0
-    if options.resume and checkpoint.exists():
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        network.load_state_dict(saved["network"])
-        average.load_state_dict(saved["average"])
-        optimiser.load_state_dict(saved["optimiser"])
-        first, spent_s = saved["step"], saved["spent_s"]
-    stopped = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopped
-        stopped = True
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    checkpoint = Checkpoint(options.out / f"{name}.pt", network=network, average=average, optimiser=optimiser)
+    first, spent_s = checkpoint.restored() if options.resume else (0, 0.0)
+    stopped = stop_requests()
     began = time.time()
     shards = sorted(p for p in options.pool.glob(f"{options.kind}_*") if p.is_dir() and not p.suffix)
     train, aside = Pool(shards[:-1]), Pool(shards[-1:])
@@ -235,7 +224,7 @@ def main() -> None:
                 slow.lerp_(fast, 1 - keep)
         told["loss"] = loss.item()
         running = {k: v if k not in running else 0.99 * running[k] + 0.01 * v for k, v in told.items()}
-        last = step + 1 == options.steps or stopped
+        last = step + 1 == options.steps or bool(stopped)
         if (step + 1) % options.every == 0 or last:
             spent = spent_s + time.time() - began
             kept_aside = measured(average, aside)
@@ -243,14 +232,10 @@ def main() -> None:
             print(json.dumps(line), flush=True)
             with log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(line) + "\n")
-            state = {"network": network.state_dict(), "average": average.state_dict()}
-            state |= {"optimiser": optimiser.state_dict(), "step": step + 1, "spent_s": spent}
-            part = checkpoint.with_suffix(".part")
-            torch.save(state, part)
-            part.replace(checkpoint)
+            checkpoint.keep(step + 1, spent)
             draw_curves(log, log.with_suffix(".png"), PANELS)
         if step + 1 in {round(part * options.steps) for part in KEPT}:
-            torch.save({"average": average.state_dict()}, checkpoint.with_name(f"{checkpoint.stem}_{step + 1:06d}.pt"))
+            Checkpoint(options.out / f"{name}_{step + 1:06d}.pt", average=average).keep(step + 1, spent_s)
         if stopped:
             return
 
