@@ -1,10 +1,8 @@
 """Colour-weighted median near depth edges and in filled parts: edges snap to the picture's edges."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,9 +10,7 @@ from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image, RectifiedPair
 from stereo_portrait.core.depth import DisparityMap, Flaw
 from stereo_portrait.core.errors import ConfigError
-
-BINS = 512
-BIN_PX = 0.25  # finer than any edge; wide windows get coarser bins
+from stereo_portrait.refinement.median_kernels import BLOCK, median_rows
 
 
 @dataclass(frozen=True)
@@ -70,17 +66,24 @@ class WeightedMedianRefiner:
         """(H, W) of any unit whose edges are steps above `edge_step_px`; NaN stays. `trust` is each value's vote."""
         s = self.settings
         known = ~np.isnan(found)
-        trust = np.where(known, trust, np.float32(0))
-        guide = cv2.medianBlur(guide, 3)
-        table = np.exp(-((np.arange(3 * 255 + 1) / (3 * s.colour_sigma)) ** 2) / 2).astype(np.float32)
+        r = s.radius_px
+        trust = np.where(known, trust, np.float32(0)).astype(np.float32)
+        votes, told = _grown(trust, r), cv2.medianBlur(guide, 3)
+        planes = np.stack([_grown(plane.astype(np.float32), r) for plane in cv2.split(told)])
+        scale = np.float32(1 / (2 * (3 * s.colour_sigma) ** 2) / 1024)
+        where = known & (_near_jumps(found, r, s.edge_step_px) | filled)
         for _ in range(s.passes):
-            where = known & (_near_jumps(found, s.radius_px, s.edge_step_px) | filled)
-            median = found.copy()
-            told = (found, guide, trust, where, table, s.radius_px, s.stride_px, median)
-            in_bands(_median_rows, found.shape[0], found.size, *told)
-            changed = filled | (np.abs(median - found) > s.least_change_px)
-            found = np.where(changed, median, found).astype(np.float32)
+            cleaned, changed = found.copy(), np.zeros(found.shape, np.uint8)
+            values = _grown(np.where(known, found, np.float32(0)), r)
+            places = (where, filled, np.float32(s.least_change_px), scale, r, s.stride_px)
+            in_bands(median_rows, len(found), found.size, values, votes, planes, *places, cleaned, changed)
+            found = cleaned
+            where = known & (cv2.dilate(changed, np.ones((2 * r + 1,) * 2, np.uint8)) > 0)  # elsewhere nothing is new
         return found
+
+
+def _grown(array: NDArray[np.float32], by: int) -> NDArray[np.float32]:
+    return cv2.copyMakeBorder(array, by, by, by, by + BLOCK, cv2.BORDER_CONSTANT, value=0)
 
 
 def _near_jumps(disparity_px: NDArray[np.float32], radius_px: int, step_px: float) -> NDArray[np.bool_]:
@@ -95,62 +98,3 @@ def _near_jumps(disparity_px: NDArray[np.float32], radius_px: int, step_px: floa
     jumps[1:] |= down
     near: NDArray[np.bool_] = cv2.dilate(jumps, np.ones((2 * radius_px + 1,) * 2, np.uint8)) > 0
     return near
-
-
-@numba.njit(cache=True, nogil=True)
-def _median_rows(
-    top: int,
-    bottom: int,
-    disparity: Any,
-    guide: Any,
-    trust: Any,
-    where: Any,
-    table: Any,
-    radius: int,
-    stride: int,
-    out: Any,
-) -> None:
-    """Weighted median by a histogram over the window's own range, then the weighted mean inside the median's bin."""
-    height, width = disparity.shape
-    weights = np.empty(BINS, np.float32)
-    sums = np.empty(BINS, np.float32)
-    for y in range(top, bottom):
-        for x in range(width):
-            if not where[y, x]:
-                continue
-            y0, y1 = max(0, y - radius), min(height, y + radius + 1)
-            x0, x1 = max(0, x - radius), min(width, x + radius + 1)
-            low, high = np.float32(1e9), np.float32(-1e9)
-            for j in range(y0, y1, stride):
-                for i in range(x0, x1, stride):
-                    if trust[j, i] > 0:
-                        value = disparity[j, i]
-                        low = min(low, value)
-                        high = max(high, value)
-            if high - low < 1e-3:
-                continue
-            scale = min(np.float32(1 / BIN_PX), np.float32(BINS - 1) / (high - low))
-            used = int((high - low) * scale + np.float32(0.5)) + 1
-            for slot in range(used):
-                weights[slot] = 0
-                sums[slot] = 0
-            total = np.float32(0)
-            r, g, b = np.int32(guide[y, x, 0]), np.int32(guide[y, x, 1]), np.int32(guide[y, x, 2])
-            for j in range(y0, y1, stride):
-                for i in range(x0, x1, stride):
-                    if trust[j, i] > 0:
-                        colour = abs(np.int32(guide[j, i, 0]) - r) + abs(np.int32(guide[j, i, 1]) - g)
-                        colour += abs(np.int32(guide[j, i, 2]) - b)  # int() of a uint8 stays unsigned in numba
-                        weight = table[colour] * trust[j, i]
-                        slot = int((disparity[j, i] - low) * scale + np.float32(0.5))
-                        weights[slot] += weight
-                        sums[slot] += weight * disparity[j, i]
-                        total += weight
-            if total <= 0:
-                continue
-            reached = np.float32(0)
-            for slot in range(used):
-                reached += weights[slot]
-                if reached >= np.float32(0.5) * total:
-                    out[y, x] = sums[slot] / weights[slot]
-                    break
