@@ -37,7 +37,17 @@ def _exp(x: Any) -> Any:
     return y
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
+@numba.njit(cache=True, inline="always")
+def _tanh(x: Any) -> Any:
+    """Within 0.0001, by the continued fraction's seventh convergent; vectorises where the library's does not."""
+    x = min(max(x, np.float32(-4.97)), np.float32(4.97))
+    s = x * x
+    above = x * (np.float32(135135) + s * (np.float32(17325) + s * (np.float32(378) + s)))
+    below = np.float32(135135) + s * (np.float32(62370) + s * (np.float32(3150) + s * np.float32(28)))
+    return above / below
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp", "nnan"})
 def _choose(top: int, bottom: int, answers: Any, candidates: Any, safe: Any, disparity: Any, confidence: Any) -> None:
     """Row by row of one part of every block of 2 x 2, so that each loop runs over neighbours in memory."""
     count, _, width = candidates.shape
@@ -56,10 +66,10 @@ def _choose(top: int, bottom: int, answers: Any, candidates: Any, safe: Any, dis
                     odds[index, x] += np.float32(CAUTION)
             steps, owns = answers[4 * step_at + part, row], answers[4 * own_at + part, row]
             for x in range(half):
-                step = np.tanh(steps[x])
+                step = _tanh(steps[x])
                 for index in range(count):
                     proposals[index, x] = candidates[index, y, 2 * x + dx] + step
-                own = np.float32(OWN_REACH_PX) * np.tanh(owns[x] * np.float32(0.25))
+                own = np.float32(OWN_REACH_PX) * _tanh(owns[x] * np.float32(0.25))
                 proposals[count, x] = candidates[0, y, 2 * x + dx] + own
             highest[:] = odds[0]
             best[:] = proposals[0]
@@ -78,4 +88,4 @@ def _choose(top: int, bottom: int, answers: Any, candidates: Any, safe: Any, dis
             sure = answers[4 * sure_at + part, row]
             for x in range(half):
                 disparity[y, 2 * x + dx] = best[x] + total[x] / weight[x]
-                confidence[y, 2 * x + dx] = np.float32(1) / (np.float32(1) + np.exp(-sure[x]))
+                confidence[y, 2 * x + dx] = np.float32(0.5) + np.float32(0.5) * _tanh(sure[x] * np.float32(0.5))

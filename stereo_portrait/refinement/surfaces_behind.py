@@ -37,29 +37,31 @@ def surfaces_behind(disparity_px: Map) -> tuple[NDArray[np.int32], Map]:
 def _along_rows(top: int, bottom: int, values: Any, found: Any) -> None:
     """Column of the nearest value to the left, and to the right, that is smaller by FARTHER_PX; -1 where none."""
     width = values.shape[1]
-    stack = np.empty(width, np.int32)  # columns whose values ascend; what a smaller later value hides is gone
+    stack = np.empty(width, np.uint32)  # columns whose values ascend; what a smaller later value hides is gone
+    heights = np.empty(width, np.float32)  # their values
     for y in range(top, bottom):
+        row = values[y]
         for way in range(2):
-            count = 0
+            count, low = np.uint32(0), np.uint32(0)
             for step in range(width):
-                x = step if way == 0 else width - 1 - step
-                limit = values[y, x] - np.float32(FARTHER_PX)
-                low, high = 0, count  # how many of the stack are below the limit
-                while low < high:
-                    middle = (low + high) >> 1
-                    if values[y, stack[middle]] < limit:
-                        low = middle + 1
-                    else:
-                        high = middle
+                x = np.uint32(step if way == 0 else width - 1 - step)
+                value = row[x]
+                limit = value - np.float32(FARTHER_PX)
+                low = min(low, count)  # how many of the stack are below the limit: about as many as for the last pixel
+                while low > 0 and heights[low - np.uint32(1)] >= limit:
+                    low -= np.uint32(1)
+                while low < count and heights[low] < limit:
+                    low += np.uint32(1)
                 at = -1
                 if low > 0:
-                    at = stack[low - 1]
+                    at = np.int32(stack[low - np.uint32(1)])
                     at = max(at - BEYOND, 0) if way == 0 else min(at + BEYOND, width - 1)
                 found[way, y, x] = at
-                while count > 0 and values[y, stack[count - 1]] >= values[y, x]:
-                    count -= 1
+                while count > 0 and heights[count - np.uint32(1)] >= value:
+                    count -= np.uint32(1)
                 stack[count] = x
-                count += 1
+                heights[count] = value
+                count += np.uint32(1)
 
 
 @numba.njit(cache=True, nogil=True)
