@@ -1,4 +1,4 @@
-"""The compiled part of the weighted median: most pixels already agree with their window's majority, quick to see.
+"""The compiled part of the weighted median: that most pixels already hold it is quick to see.
 
 Arrays grown by `radius` on every side, and by BLOCK more on the right, hold float32 without NaN; what has no vote has
 trust 0.
@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 BIN_PX = 0.25  # finer than any edge
+GAP = 64  # pixels: a narrower gap between two runs is not worth a stop
 BLOCK = 32  # runs of pixels are looked at in multiples of this, which vectorise without a rest
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
 
@@ -31,20 +32,19 @@ def median_rows(
     trust: Any,
     guide: Any,
     where: Any,
-    always: Any,
-    least_change: Any,
+    reach: Any,
     scale: Any,
     radius: int,
     stride: int,
     out: Any,
     changed: Any,
 ) -> None:
-    """Rows of `out` become the weighted median where it lies farther than `least_change` off, or `always`.
+    """Rows of `out` become the weighted median where it lies farther than `reach` off; `changed` says where.
 
-    `values`, `trust` and the planes of `guide` are grown; the others are (H, W).
+    `values`, `trust` and the planes of `guide` are grown, `reach` is at the right; the others are (H, W).
     """
     width = where.shape[1]
-    total, near = np.empty(width + BLOCK, np.float32), np.empty(width + BLOCK, np.float32)
+    balance = np.empty((3, width + BLOCK), np.float32)
     count = len(range(0, 2 * radius + 1, stride)) ** 2
     told, votes, weights = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.float32)
     for y in range(top, bottom):
@@ -55,23 +55,22 @@ def median_rows(
                 start += 1
             if start == width:
                 break
-            end = start
-            while end < width and where[y, end]:
-                end = min(end + BLOCK, width)
-            _majorities(values, trust, guide, y, start, end, radius, stride, least_change, scale, total, near)
+            end, x = start, start
+            while x < min(end + GAP, width):
+                if where[y, x]:
+                    end = x + 1
+                x += 1
+            _weigh(values, trust, guide, y, start, end, radius, stride, reach[y], scale, balance)
             for x in range(start, end):
-                if not where[y, x] or total[x - start] <= 0:
-                    continue
-                if always[y, x] or near[x - start] <= np.float32(0.5) * total[x - start]:
+                total, below, above = balance[0, x - start], balance[1, x - start], balance[2, x - start]
+                if where[y, x] and total > 0 and max(below, above) > np.float32(0.5) * total:
                     _window(values, trust, guide, y, x, radius, stride, scale, told, votes, weights)
-                    median = _median(told, weights)
-                    if always[y, x] or abs(median - out[y, x]) > least_change:
-                        out[y, x] = median
-                        changed[y, x] = 1
+                    out[y, x] = _median(told, weights)
+                    changed[y, x] = 1
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def _majorities(
+def _weigh(
     values: Any,
     trust: Any,
     guide: Any,
@@ -82,20 +81,16 @@ def _majorities(
     stride: int,
     reach: Any,
     scale: Any,
-    total: Any,
-    near: Any,
+    balance: Any,
 ) -> None:
-    """For a run of pixels: the weight of all votes, and of those within `reach` of the pixel's own value."""
+    """For a run of pixels: the weight of all votes, of those more than `reach` below its value, and above."""
     count = (end - start + BLOCK - 1) // BLOCK * BLOCK
+    total, below, above = balance[0, :count], balance[1, :count], balance[2, :count]
+    balance[:, :count] = 0
     first, last = start + radius, start + radius + count
-    own = values[y + radius, first:last]
-    red, green, blue = (
-        guide[0, y + radius, first:last],
-        guide[1, y + radius, first:last],
-        guide[2, y + radius, first:last],
-    )
-    total[:count] = 0
-    near[:count] = 0
+    own, allowed = values[y + radius, first:last], reach[start : start + count]
+    red, green = guide[0, y + radius, first:last], guide[1, y + radius, first:last]
+    blue = guide[2, y + radius, first:last]
     for j in range(y, y + 2 * radius + 1, stride):
         for i in range(0, 2 * radius + 1, stride):
             first, last = start + i, start + i + count
@@ -104,8 +99,10 @@ def _majorities(
             for x in range(count):
                 difference = abs(r[x] - red[x]) + abs(g[x] - green[x]) + abs(b[x] - blue[x])
                 weight = _likeness(difference, scale) * vote[x]
+                off = beside[x] - own[x]
                 total[x] += weight
-                near[x] += weight if abs(beside[x] - own[x]) <= reach else np.float32(0)
+                below[x] += weight if off < -allowed[x] else np.float32(0)
+                above[x] += weight if off > allowed[x] else np.float32(0)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)

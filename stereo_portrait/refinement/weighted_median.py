@@ -10,7 +10,7 @@ from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image, RectifiedPair
 from stereo_portrait.core.depth import DisparityMap, Flaw
 from stereo_portrait.core.errors import ConfigError
-from stereo_portrait.refinement.median_kernels import BLOCK, median_rows
+from stereo_portrait.refinement.median_kernels import BIN_PX, BLOCK, median_rows
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class WeightedMedianSettings:
 class WeightedMedianRefiner:
     """Replaces a disparity by the weighted median of its window, weights by colour likeness and by trust.
 
-    Small changes are not made: they would flatten slanted surfaces.
+    Small changes of what was measured are not made: they would flatten slanted surfaces.
     Source: Ma et al., "Constant Time Weighted Median Filtering for Stereo Matching and Beyond", ICCV 2013; here only
     where the window holds a step of more than `edge_step_px` or the pixel was filled: elsewhere it changes nothing.
     """
@@ -71,11 +71,13 @@ class WeightedMedianRefiner:
         votes, told = _grown(trust, r), cv2.medianBlur(guide, 3)
         planes = np.stack([_grown(plane.astype(np.float32), r) for plane in cv2.split(told)])
         scale = np.float32(1 / (2 * (3 * s.colour_sigma) ** 2) / 1024)
+        reach = np.where(filled, np.float32(min(BIN_PX, s.least_change_px)), np.float32(s.least_change_px))
+        reach = cv2.copyMakeBorder(reach, 0, 0, 0, BLOCK, cv2.BORDER_CONSTANT, value=0)
         where = known & (_near_jumps(found, r, s.edge_step_px) | filled)
         for _ in range(s.passes):
             cleaned, changed = found.copy(), np.zeros(found.shape, np.uint8)
             values = _grown(np.where(known, found, np.float32(0)), r)
-            places = (where, filled, np.float32(s.least_change_px), scale, r, s.stride_px)
+            places = (where, reach, scale, r, s.stride_px)
             in_bands(median_rows, len(found), found.size, values, votes, planes, *places, cleaned, changed)
             found = cleaned
             where = known & (cv2.dilate(changed, np.ones((2 * r + 1,) * 2, np.uint8)) > 0)  # elsewhere nothing is new
