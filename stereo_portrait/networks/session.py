@@ -38,17 +38,21 @@ class Session:
         Raises:
             WeightsError: the network refuses the input (its contract does not fit the file).
         """
+        try:
+            return [np.asarray(value, dtype=np.float32) for value in self.said(values)]
+        except (TypeError, ValueError) as error:
+            raise WeightsError(f"{self.path.name} answers with lists or words; expected arrays of numbers") from error
+
+    def said(self, values: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """The same as the network gives them, bytes as bytes."""
         cast: dict[str, NDArray[Any]] = {
             name: np.ascontiguousarray(value, dtype=self._dtypes[name]) for name, value in values.items()
         }
         try:
-            found = self._runtime.run(None, cast)
+            found: list[NDArray[Any]] = self._runtime.run(None, cast)
         except Exception as error:  # the runtime raises its own C++ types, all of them derived from Exception only
             raise WeightsError(f"{self.path.name} refuses its input: {_first_line(error)}") from error
-        try:
-            return [np.asarray(value, dtype=np.float32) for value in found]
-        except (TypeError, ValueError) as error:
-            raise WeightsError(f"{self.path.name} answers with lists or words; expected arrays of numbers") from error
+        return found
 
 
 def open_session(path: Path, threads: int = 0, cpu_only: bool = False) -> Session:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image, Mask
 from stereo_portrait.refinement.local_match import LocalMatch, local_match
-from stereo_portrait.refinement.sources_around import smooth_surface, sources_around, taken
+from stereo_portrait.refinement.sources_around import carry, find_beside, smooth_surface
 from stereo_portrait.refinement.surfaces_behind import surfaces_behind
 
 Map = NDArray[np.float32]
@@ -39,19 +39,16 @@ def candidates_of(
     left: Image, right: Image | None, base_px: Map, raw_px: Map, right_px: Map | None, median_px: Map, believed: Mask
 ) -> Candidates:
     """Every candidate, (H, W) with H and W even; `raw_px` without NaN; see `evidence_of` for the rest."""
-    around = sources_around(believed)
     sources = np.empty((SOURCES, *base_px.shape), np.int32)
-    sources[:4] = around[:4]
+    find_beside(believed, sources)
     sources[4:], away_px = surfaces_behind(median_px)
     px = np.empty((CANDIDATES, *base_px.shape), np.float32)
     px[0], px[1], px[2] = base_px, raw_px, median_px
     px[4] = cv2.dilate(base_px, np.ones((NEARER_PX, NEARER_PX), np.uint8))
     px[5] = cv2.erode(base_px, np.ones((FARTHER_PX, FARTHER_PX), np.uint8))
-    for side in range(4):
-        px[SIDES + side] = taken(base_px, sources[side], base_px)
+    in_bands(carry, len(base_px), base_px.size, base_px, sources[:4], base_px, px[SIDES : SIDES + 4])
     px[SMOOTHED] = _smoothed(base_px, believed)
-    for place in range(2):
-        px[BEHIND + place] = median_px.ravel()[sources[4 + place]]
+    in_bands(carry, len(base_px), base_px.size, median_px, sources[4:], base_px, px[BEHIND : BEHIND + 2])
     if right is None or right_px is None:
         px[3] = smooth_surface(base_px, believed)
         px[LOCAL] = base_px

@@ -10,21 +10,27 @@ from stereo_portrait.core.bands import in_bands
 from stereo_portrait.refinement.candidates import CANDIDATES, SMOOTHED
 
 Map = NDArray[np.float32]
-STEP, OWN, SURE = CANDIDATES + 1, CANDIDATES + 2, CANDIDATES + 3
-ANSWERS = CANDIDATES + 4
+Bytes = NDArray[np.uint8]
+OWN, SURE = CANDIDATES + 1, CANDIDATES + 2
+ANSWERS = CANDIDATES + 3  # log odds of the candidates and of the network's own proposal, that proposal, and trust
+ANSWER_ZERO, ANSWER_UNITS = 140, 10  # byte b stands for (b - ZERO) / UNITS
+STEP_ZERO, STEP_UNITS = 128, 40
 OWN_REACH_PX = 24.0
+FASTMATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
 TOGETHER_PX = 1.0  # proposals this close to the chosen one lie on the same surface and are averaged
 SAFE = np.array([0, 2, SMOOTHED])  # base, median, smoothed
 CAUTION = 2.5  # log odds the safe ones gain: drawn scenes, from which the network learned, reward ventures too much
 
 
-def chosen(answers: Map, candidates: Map) -> tuple[Map, Map]:
+def chosen(answers: Bytes, steps: Bytes, candidates: Map) -> tuple[Map, Map]:
     """(H, W) px and confidence in [0, 1] from folded answers (4 ANSWERS, H/2, W/2) and (CANDIDATES, H, W) px.
+
+    `steps` (4, H/2, W/2) are the corrections that go with every candidate.
 
     The likeliest proposal wins; others within TOGETHER_PX of it join with their own likelihood.
     """
     disparity_px, confidence = np.empty((2, *candidates.shape[1:]), np.float32)
-    in_bands(_choose, len(disparity_px), answers.size, answers, candidates, SAFE, disparity_px, confidence)
+    in_bands(_choose, len(disparity_px), answers.size, answers, steps, candidates, SAFE, disparity_px, confidence)
     return disparity_px, confidence
 
 
@@ -47,45 +53,85 @@ def _tanh(x: Any) -> Any:
     return above / below
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp", "nnan"})
-def _choose(top: int, bottom: int, answers: Any, candidates: Any, safe: Any, disparity: Any, confidence: Any) -> None:
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+def _choose(
+    top: int,
+    bottom: int,
+    answers: Any,
+    steps: Any,
+    candidates: Any,
+    safe: Any,
+    disparity: Any,
+    confidence: Any,
+) -> None:
     """Row by row of one part of every block of 2 x 2, so that each loop runs over neighbours in memory."""
     count, _, width = candidates.shape
-    step_at, own_at, sure_at = count + 1, count + 2, count + 3  # compiled code must not remember another file's numbers
+    own_at, sure_at = count + 1, count + 2  # compiled code must not remember another file's numbers
     half = width // 2
     odds, proposals = np.empty((count + 1, half), np.float32), np.empty((count + 1, half), np.float32)
-    highest, best = np.empty(half, np.float32), np.empty(half, np.float32)
+    step, found, trust = np.empty(half, np.float32), np.empty(half, np.float32), np.empty(half, np.float32)
     for y in range(top, bottom):
         row = y >> 1
         for dx in range(2):
             part = 2 * (y & 1) + dx
             for index in range(count + 1):
-                odds[index] = answers[4 * index + part, row]
+                _numbers(answers[4 * index + part, row], ANSWER_ZERO, ANSWER_UNITS, odds[index])
             for index in safe:
-                for x in range(half):
-                    odds[index, x] += np.float32(CAUTION)
-            steps, owns = answers[4 * step_at + part, row], answers[4 * own_at + part, row]
+                odds[index] += np.float32(CAUTION)
+            _numbers(steps[part, row], STEP_ZERO, STEP_UNITS, step)
+            _bounded(step, np.float32(1), np.float32(1), step)
+            for index in range(count):
+                _sums(candidates[index, y], dx, step, proposals[index])
+            _numbers(answers[4 * own_at + part, row], ANSWER_ZERO, ANSWER_UNITS, step)
+            _bounded(step, np.float32(0.25), np.float32(OWN_REACH_PX), step)
+            _sums(candidates[0, y], dx, step, proposals[count])
+            _likeliest(odds, proposals, found)
+            _numbers(answers[4 * sure_at + part, row], ANSWER_ZERO, ANSWER_UNITS, trust)
+            _bounded(trust, np.float32(0.5), np.float32(0.5), trust)
             for x in range(half):
-                step = _tanh(steps[x])
-                for index in range(count):
-                    proposals[index, x] = candidates[index, y, 2 * x + dx] + step
-                own = np.float32(OWN_REACH_PX) * _tanh(owns[x] * np.float32(0.25))
-                proposals[count, x] = candidates[0, y, 2 * x + dx] + own
-            highest[:] = odds[0]
-            best[:] = proposals[0]
-            for index in range(1, count + 1):
-                for x in range(half):
-                    if odds[index, x] > highest[x]:
-                        highest[x] = odds[index, x]
-                        best[x] = proposals[index, x]
-            total, weight = np.zeros(half, np.float32), np.zeros(half, np.float32)
-            for index in range(count + 1):
-                for x in range(half):
-                    near = abs(proposals[index, x] - best[x]) <= np.float32(TOGETHER_PX)
-                    share = _exp(odds[index, x] - highest[x]) if near else np.float32(0)
-                    total[x] += share * (proposals[index, x] - best[x])
-                    weight[x] += share
-            sure = answers[4 * sure_at + part, row]
-            for x in range(half):
-                disparity[y, 2 * x + dx] = best[x] + total[x] / weight[x]
-                confidence[y, 2 * x + dx] = np.float32(0.5) + np.float32(0.5) * _tanh(sure[x] * np.float32(0.5))
+                disparity[y, 2 * x + dx] = found[x]
+                confidence[y, 2 * x + dx] = np.float32(0.5) + trust[x]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+def _numbers(coded: Any, zero: Any, units: Any, out: Any) -> None:
+    for x in range(out.shape[0]):
+        out[x] = (np.float32(coded[x]) - np.float32(zero)) * (np.float32(1) / np.float32(units))
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+def _bounded(values: Any, scale: Any, reach: Any, out: Any) -> None:
+    for x in range(out.shape[0]):
+        out[x] = reach * _tanh(values[x] * scale)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+def _sums(candidate: Any, dx: int, step: Any, out: Any) -> None:
+    """Every other value of a row, and what is added to it."""
+    these = candidate[dx:]
+    for x in range(out.shape[0]):
+        out[x] = these[2 * x] + step[x]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+def _likeliest(odds: Any, proposals: Any, out: Any) -> None:
+    """The proposal with the highest odds, joined by those within TOGETHER_PX of it; all (C, W)."""
+    count, width = odds.shape
+    highest, best = odds[0].copy(), proposals[0].copy()
+    for index in range(1, count):
+        odd, proposal = odds[index], proposals[index]
+        for x in range(width):
+            those, proposed, most, kept = odd[x], proposal[x], highest[x], best[x]  # loads in a branch do not vectorise
+            best[x] = proposed if those > most else kept
+            highest[x] = those if those > most else most
+    total, weight = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    for index in range(count):
+        odd, proposal = odds[index], proposals[index]
+        for x in range(width):
+            off = proposal[x] - best[x]
+            share = _exp(odd[x] - highest[x])
+            share = share if abs(off) <= np.float32(TOGETHER_PX) else np.float32(0)
+            total[x] += share * off
+            weight[x] += share
+    for x in range(width):
+        out[x] = best[x] + total[x] / weight[x]

@@ -13,27 +13,21 @@ from numpy.typing import NDArray
 from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image, Mask
 from stereo_portrait.refinement.candidates import Candidates, candidates_of
-from stereo_portrait.refinement.evidence_kernels import (
-    SUPPORT_SCALE,
-    fill_costs,
-    fill_pictures,
-    fill_shape,
-    fill_support,
-)
-from stereo_portrait.refinement.evidence_layout import CHANNELS, COSTS, DISAGREE, LEAST, REASONS, STEPS
+from stereo_portrait.refinement.cost_kernels import SUPPORT_SCALE, fill_costs, fill_support
+from stereo_portrait.refinement.evidence_kernels import fill_pictures, fill_shape
+from stereo_portrait.refinement.evidence_layout import CHANNELS, COSTS, DISAGREE, LEAST, REASONS, STEPS, ZERO, as_bytes
 from stereo_portrait.refinement.local_match import LocalMatch
 
 Map = NDArray[np.float32]
 STEP_WINDOWS_PX = (5, 13)
 MEAN_PX = 31
-EDGE = ((0, 0), (0, 1), (0, 0))  # one more column
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
     """Network input for one picture."""
 
-    features: Map  # (4 CHANNELS, H/2, W/2)
+    features: NDArray[np.uint8]  # (4 CHANNELS, H/2, W/2), see evidence_layout
     candidates: Map  # (CANDIDATES, H, W) px, no NaN
 
 
@@ -56,41 +50,52 @@ def evidence_of(
     raw_px = np.where(np.isnan(raw_px), base_px, raw_px).astype(np.float32)
     found = candidates_of(left, right, base_px, raw_px, right_px, median_px, ~(rejected | missing))
     height, width = base_px.shape
-    features = np.empty((4 * CHANNELS, height // 2, width // 2), np.float32)
+    features = np.empty((4 * CHANNELS, height // 2, width // 2), np.uint8)
     grey = cv2.cvtColor(left, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    soft = cv2.boxFilter(left, -1, (3, 3)).reshape(-1, 3)
+    soft = _packed(cv2.boxFilter(left, -1, (3, 3))).ravel()
     in_bands(fill_pictures, height, features.size, features, left, grey, soft, found.sources, found.away_px)
     mean = cv2.boxFilter(base_px, -1, (MEAN_PX, MEAN_PX))
     reasons = rejected.astype(np.uint8) + 2 * missing.astype(np.uint8)
     in_bands(fill_shape, height, features.size, features, found.px, mean, reasons)
     if right is None or right_px is None or found.local is None:
-        features[4 * COSTS : 4 * REASONS] = 0
-        features[4 * DISAGREE : 4 * (DISAGREE + 1)] = 0
+        features[4 * COSTS : 4 * REASONS] = ZERO
+        features[4 * DISAGREE : 4 * (DISAGREE + 1)] = ZERO
     else:
         _compare(features, found, found.local, left, right, grey, right_px)
     return Evidence(features, found.px)
 
 
 def _compare(
-    features: Map, found: Candidates, local: LocalMatch, left: Image, right: Image, grey: Map, right_px: Map
+    features: NDArray[np.uint8],
+    found: Candidates,
+    local: LocalMatch,
+    left: Image,
+    right: Image,
+    grey: Map,
+    right_px: Map,
 ) -> None:
     """The channels that a second view fills."""
     height, width = grey.shape
-    planes = [np.ascontiguousarray(v.transpose(0, 2, 1), np.float32) for v in (left, np.pad(right, EDGE, "edge"))]
+    wider = cv2.copyMakeBorder(right, 0, 0, 0, 1, cv2.BORDER_REPLICATE)
     grey_right = cv2.cvtColor(right, cv2.COLOR_RGB2GRAY).astype(np.float32)
     product, square = np.empty((2, height, width), np.float32)
-    told = (features, found.px, *planes, grey, grey_right, right_px, product, square)
+    told = (features, found.px, _packed(left), _packed(wider), grey, grey_right, right_px, product, square)
     in_bands(fill_costs, height, features.size, *told)
     in_bands(fill_support, height, features.size, features, found.px, local.costs, local.first_step)
-    features[4 * LEAST : 4 * (LEAST + 1)] = np.float32(SUPPORT_SCALE) * local.least
-    features[4 * DISAGREE : 4 * (DISAGREE + 1)] = ~local.agreed
+    features[4 * LEAST : 4 * (LEAST + 1)] = as_bytes(np.float32(SUPPORT_SCALE) * local.least)
+    features[4 * DISAGREE : 4 * (DISAGREE + 1)] = as_bytes(~local.agreed)
     for index, window in enumerate(STEP_WINDOWS_PX):
         size = (window, window)
         step = -cv2.boxFilter(product, -1, size) / (cv2.boxFilter(square, -1, size) + np.float32(4))
-        _fold(np.clip(step, -1, 1), features[4 * (STEPS + index) : 4 * (STEPS + index + 1)])
+        _fold(as_bytes(np.clip(step, -1, 1)), features[4 * (STEPS + index) : 4 * (STEPS + index + 1)])
 
 
-def _fold(values: Map, into: Map) -> None:
+def _fold(values: NDArray[np.uint8], into: NDArray[np.uint8]) -> None:
     for dy in (0, 1):
         for dx in (0, 1):
             into[2 * dy + dx] = values[dy::2, dx::2]
+
+
+def _packed(picture: Image) -> NDArray[np.int32]:
+    """(H, W) red, green, blue and 255 in one number."""
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA).view(np.int32)[..., 0]

@@ -14,7 +14,7 @@ from stereo_portrait.core.depth import DisparityMap, Flaw, MatchEvidence
 from stereo_portrait.core.errors import ConfigError, WeightsError
 from stereo_portrait.networks.session import Session
 from stereo_portrait.networks.weights import open_weights
-from stereo_portrait.refinement.choice import chosen
+from stereo_portrait.refinement.choice import ANSWERS, chosen
 from stereo_portrait.refinement.guided_input import network_input
 from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner, WeightedMedianSettings
 
@@ -85,19 +85,23 @@ class GuidedNetworkRefiner:
 def answered(session: Session, evidence: MatchEvidence) -> tuple[Map, Map]:
     """(h, w) disparity in px without NaN, and confidence in [0, 1], at the evidence's size."""
     told = network_input(evidence)
-    entry = session.inputs[0]
-    rows = told.features.shape[1]
-    if rows <= TILE_ROWS + 2 * OVERLAP_ROWS:
-        answers = session.run({entry: told.features[None]})[0][0]
-    else:
-        parts = []
-        for top in range(0, rows, TILE_ROWS):
-            first, last = max(0, top - OVERLAP_ROWS), min(rows, top + TILE_ROWS + OVERLAP_ROWS)
-            part = session.run({entry: told.features[None, :, first:last]})[0][0]
-            parts.append(part[:, top - first : top - first + TILE_ROWS])
-        answers = np.concatenate(parts, axis=1)
+    answers, steps = in_strips(session, told.features)
     height, width = evidence.judged.disparity_px.shape
-    disparity_px, confidence = chosen(np.ascontiguousarray(answers), told.candidates)
+    disparity_px, confidence = chosen(answers, steps, told.candidates)
     disparity_px, confidence = disparity_px[:height, :width], confidence[:height, :width]
     nothing = np.zeros((height, width), np.bool_)
     return VOTE.cleaned(disparity_px, confidence + np.float32(LEAST_VOTE), nothing, evidence.left), confidence
+
+
+def in_strips(session: Session, features: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """The network's answers and steps; tall pictures go through in strips that overlap, without a seam."""
+    entry, rows = session.inputs[0], features.shape[1]
+    strip = rows if rows <= TILE_ROWS + 2 * OVERLAP_ROWS else TILE_ROWS
+    parts = []
+    for top in range(0, rows, strip):
+        first, last = max(0, top - OVERLAP_ROWS), min(rows, top + strip + OVERLAP_ROWS)
+        said = session.said({entry: features[None, :, first:last]})
+        if [s.shape[1] for s in said] != [4 * ANSWERS, 4] or any(s.dtype != np.uint8 for s in said):
+            raise WeightsError(f"{session.path.name} is no guided network: expected two outputs of bytes")
+        parts.append([s[0, :, top - first : top - first + strip] for s in said])
+    return [np.concatenate(strips, axis=1) if len(strips) > 1 else strips[0] for strips in zip(*parts, strict=True)]

@@ -52,7 +52,7 @@ def _along_rows(top: int, bottom: int, values: Any, found: Any) -> None:
                     low -= np.uint32(1)
                 while low < count and heights[low] < limit:
                     low += np.uint32(1)
-                at = -1
+                at: Any = -1
                 if low > 0:
                     at = np.int32(stack[low - np.uint32(1)])
                     at = max(at - BEYOND, 0) if way == 0 else min(at + BEYOND, width - 1)

@@ -21,7 +21,7 @@ class WeightedMedianSettings:
     colour_sigma: float = 8.0
     edge_step_px: float = 1.0
     filled_weight: float = 0.4
-    least_change_px: float = 1.0
+    least_change_px: float = 0.5
     passes: int = 1
     stride_px: int = 1
 

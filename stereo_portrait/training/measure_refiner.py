@@ -27,7 +27,7 @@ from stereo_portrait.evaluation.blur_scores import psnr
 from stereo_portrait.matching.consistency import left_right_difference
 from stereo_portrait.matching.fill import background_fill
 from stereo_portrait.matching.sgbm import SgbmMatcher, SgbmSettings
-from stereo_portrait.refinement.evidence_layout import COSTS, SIDE_COSTS
+from stereo_portrait.refinement.evidence_layout import COSTS, SIDE_COSTS, as_numbers
 from stereo_portrait.refinement.guided_input import SENSOR_TOP, network_input
 from stereo_portrait.refinement.guided_network import GuidedNetworkRefiner
 from stereo_portrait.refinement.sensor_fill import filled_by_colour
@@ -79,7 +79,7 @@ def trust(scenes: list[Scene]) -> dict[str, Any]:
         refined = GuidedNetworkRefiner().refine(measured, scene.pair)
         evidence = measured.evidence
         assert evidence is not None
-        told = network_input(evidence).features
+        told = as_numbers(network_input(evidence).features)
         height, width = refined.disparity_px.shape
         margin = np.minimum(unfolded(told, SIDE_COSTS), unfolded(told, SIDE_COSTS + 1))[:height, :width]
         cost = unfolded(told, COSTS)[:height, :width]

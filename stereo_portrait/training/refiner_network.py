@@ -5,6 +5,8 @@ pixel, may propose a value of its own, and says how sure it is. Choosing keeps e
 disparities belongs to neither (Tosi et al., "SMD-Nets", CVPR 2021).
 """
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,6 +51,7 @@ class GuidedNetwork(nn.Module):
         self.weighed = nn.Conv2d(kept + w2, hidden, 1)
         self.verdict = nn.Conv2d(hidden, 4 * ANSWERS, 1)
         self.stem = nn.Conv2d(4 * CHANNELS, w2, 1)
+        self.entered = nn.Identity()
         self.level2 = nn.Conv2d(w2, w2, 3, 1, 1)
         self.down4 = nn.Conv2d(w2, w4, 2, 2)
         self.level4 = Block(w4)
@@ -75,7 +78,11 @@ class GuidedNetwork(nn.Module):
             self.answers.bias[8:12] = 2.0
 
     def forward(self, features: Tensor) -> Tensor:
-        entry = beside(features, self.stem, self.evidence)
+        return together(self.before_verdict(features), self.answers, self.verdict)
+
+    def before_verdict(self, features: Tensor) -> Tensor:
+        """f32 (N, w2 + hidden, H/2, W/2) what the answers and the verdict are made of."""
+        entry = self.entered(beside(features, self.stem, self.evidence))
         around, evidence = bent(entry).split([self.stem.out_channels, self.evidence.out_channels], 1)
         x2 = self.level2(around)
         x4 = self.level4(self.down4(bent(x2)))
@@ -85,7 +92,7 @@ class GuidedNetwork(nn.Module):
         y = self.join4(bent(x4 + twice(self.up4(bent(y)))))
         y = bent(self.join2(bent(x2 + twice(self.up2(bent(y))))))
         weighed = bent(self.weighed(torch.cat([evidence, y], 1)))
-        return together(torch.cat([y, weighed], 1), self.answers, self.verdict)
+        return torch.cat([y, weighed], 1)
 
 
 def beside(x: Tensor, *layers: nn.Conv2d) -> Tensor:
@@ -112,3 +119,12 @@ def unfolded(answers: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     step = torch.tanh(full[:, STEP : STEP + 1])
     own = OWN_REACH_PX * torch.tanh(full[:, OWN : OWN + 1] / 4)
     return full[:, :CHOICES], step, own, full[:, SURE : SURE + 1]
+
+
+def mean_weights(checkpoints: list[Path]) -> dict[str, Tensor]:
+    """The mean of several checkpoints' averaged weights.
+
+    On scenes unlike those trained on it errs less than any of them (Wortsman et al., "Model Soups", ICML 2022).
+    """
+    states = [torch.load(p, map_location="cpu", weights_only=True)["average"] for p in checkpoints]
+    return {name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]}

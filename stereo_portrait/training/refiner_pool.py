@@ -2,7 +2,7 @@
 
 python -m stereo_portrait.training.refiner_pool stereo|sensor --photos DIR --cutouts DIR --out DIR [--scenes N]
 
-Writes folders OUT/KIND_NNNNN of plain .npy files, which training maps into memory: features (float16, folded),
+Writes folders OUT/KIND_NNNNN of plain .npy files, which training maps into memory: features (bytes, folded),
 offsets of the candidates from the base map, truth minus base (float16 px), and whether the right view sees the point.
 A shard that is there is not made again.
 """
@@ -71,7 +71,7 @@ def matched(scene: ExactScene, draw: np.random.Generator, name: str) -> dict[str
     assert found.evidence is not None
     seen = network_input(found.evidence)
     return {
-        "features": seen.features.astype(np.float16),
+        "features": seen.features,
         "offsets": (seen.candidates[1:] - seen.candidates[0]).astype(np.float16),
         "target": wrong.astype(np.float16),
         "seen": scene.seen,
@@ -87,7 +87,7 @@ def sensed_frame(scene: ExactScene, draw: np.random.Generator) -> dict[str, np.n
     scale = np.float32(SENSOR_TOP / max(float(np.nanpercentile(shown, 98)), 1e-3))
     seen = sensor_input(photo, shown * scale)
     return {
-        "features": seen.features.astype(np.float16),
+        "features": seen.features,
         "offsets": (seen.candidates[1:] - seen.candidates[0]).astype(np.float16),
         "target": (scene.disparity_px * scale - seen.candidates[0]).astype(np.float16),
         "seen": scene.seen,

@@ -5,6 +5,9 @@ python -m stereo_portrait.training.train_refiner stereo|sensor --pool DIR --out 
 The last shard is kept aside. Every random choice follows from the seed and the step, so a resumed run draws the same
 crops, as long as the pool holds the same shards. Loss: the expected bounded error over the network's own choice,
 counted more at true edges, the log loss against a choice with hindsight, and that of the confidence.
+
+With --begin FILE.pt ... the run begins with the mean of these checkpoints' weights, and --rounded lets it feel that the
+network will run in whole numbers: the last, short part of the training.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import json
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,10 +25,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stereo_portrait.refinement.evidence_layout import COSTS, SHAPE, SIDE_COSTS, STEPS, SUPPORTS, TEXTURE
+from stereo_portrait.refinement.evidence_layout import COSTS, SHAPE, SIDE_COSTS, STEPS, SUPPORTS, TEXTURE, as_numbers
 from stereo_portrait.training.checkpoint import Checkpoint, stop_requests
 from stereo_portrait.training.curves import draw_curves
-from stereo_portrait.training.refiner_network import GuidedNetwork, unfolded
+from stereo_portrait.training.refiner_network import GuidedNetwork, mean_weights, unfolded
+from stereo_portrait.training.rounding import RoundedBetween, rounded_weights
 
 SEED = 5
 HALF_PAYS = torch.backends.cpu.get_cpu_capability() == "AVX512"  # elsewhere bfloat16 is emulated, ten times slower
@@ -72,7 +77,7 @@ class Pool:
             x = 16 * int(draw.integers((width - CROP[1]) // 16 + 1))
             rows, columns = slice(y, y + CROP[0]), slice(x, x + CROP[1])
             half = (slice(y // 2, (y + CROP[0]) // 2), slice(x // 2, (x + CROP[1]) // 2))
-            features = shard["features"][index, :, *half].astype(np.float32)
+            features = as_numbers(shard["features"][index, :, *half])
             shaken(features, draw)
             offsets = shard["offsets"][index, :, rows, columns].astype(np.float32)
             found.append((features, offsets, shard["target"][index, rows, columns].astype(np.float32)[None]))
@@ -172,6 +177,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--every", type=int, default=1000, help="steps between scores and checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/refiner_KIND.pt where it exists")
+    parser.add_argument("--begin", type=Path, nargs="+", default=[], help="checkpoints whose mean the run begins with")
+    parser.add_argument("--rounded", action="store_true", help="train for whole numbers")
+    parser.add_argument("--rate", type=float, default=RATE, help="learning rate")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
@@ -181,11 +189,15 @@ def main() -> None:
     log = options.out / f"{name}.jsonl"
 
     network = GuidedNetwork().to(memory_format=torch.channels_last)
+    if options.begin:
+        network.load_state_dict(mean_weights(options.begin))
     average = GuidedNetwork().to(memory_format=torch.channels_last)
     average.load_state_dict(network.state_dict())
-    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=DECAY)
     checkpoint = Checkpoint(options.out / f"{name}.pt", network=network, average=average, optimiser=optimiser)
     first, spent_s = checkpoint.restored() if options.resume else (0, 0.0)
+    if options.rounded:
+        RoundedBetween(network)
     stopped = stop_requests()
     began = time.time()
     shards = sorted(p for p in options.pool.glob(f"{options.kind}_*") if p.is_dir() and not p.suffix)
@@ -206,13 +218,14 @@ def main() -> None:
         coming = ahead.submit(drawn, step + 1)
         share = min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / options.steps))
         for group in optimiser.param_groups:
-            group["lr"] = RATE * max(share, 1e-3)
+            group["lr"] = options.rate * max(share, 1e-3)
         weight = edge_weight(features, target)
-        with torch.autocast("cpu", torch.bfloat16, enabled=HALF_PAYS):
-            answers = network(features.contiguous(memory_format=torch.channels_last))
-        loss, told = loss_of(answers.float(), offsets, target, weight)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        with rounded_weights(network) if options.rounded else nullcontext():
+            with torch.autocast("cpu", torch.bfloat16, enabled=HALF_PAYS):
+                answers = network(features.contiguous(memory_format=torch.channels_last))
+            loss, told = loss_of(answers.float(), offsets, target, weight)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
         length = float(torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0))
         if math.isfinite(length) and (step - first < WARM_UP or length < WILD * usual):
             optimiser.step()

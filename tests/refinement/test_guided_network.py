@@ -4,16 +4,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from stereo_portrait.core.capture import Scene
 from stereo_portrait.core.depth import DisparityMap, Flaw
 from stereo_portrait.core.errors import ConfigError
 from stereo_portrait.matching.sgbm import SgbmMatcher, SgbmSettings
+from stereo_portrait.networks import weights
 from stereo_portrait.refinement import guided_network
+from stereo_portrait.refinement.guided_input import network_input
 from stereo_portrait.refinement.guided_network import GuidedNetworkRefiner, GuidedNetworkSettings
 from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner
 from stereo_portrait.sources import synthetic
+
+NETWORKS = Path(weights.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +125,32 @@ def test_tiles_leave_no_seam(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> N
     tiled = GuidedNetworkRefiner().refine(found, tall.pair)
     assert np.abs(whole.disparity_px - tiled.disparity_px).max() < 1e-3
     assert np.abs(whole.confidence - tiled.confidence).max() < 1e-3
+
+
+def test_a_network_of_another_kind_is_refused_and_the_median_does_the_work(
+    scene: Scene, measured: DisparityMap
+) -> None:
+    other = NETWORKS / "subject_small.onnx"
+    refiner = GuidedNetworkRefiner(GuidedNetworkSettings(network=str(other)))
+    classical = WeightedMedianRefiner().refine(measured, scene.pair).disparity_px
+    assert np.array_equal(refiner.refine(measured, scene.pair).disparity_px, classical)
+    assert refiner.notice is not None
+    assert other.name in refiner.notice
+
+
+def test_sums_of_16_bits_never_run_over_on_processors_that_use_them(measured: DisparityMap) -> None:
+    """The runtime's whole numbers and plain floats in its place say the same."""
+    assert measured.evidence is not None
+    told = network_input(measured.evidence).features[None]
+    exact = onnxruntime.SessionOptions()
+    exact.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    path = str(NETWORKS / "guided_stereo.onnx")
+    quick, plain = (
+        onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]).run(None, {"features": told})
+        for options in (onnxruntime.SessionOptions(), exact)
+    )
+    for a, b in zip(quick, plain, strict=True):
+        assert np.abs(a.astype(int) - b).max() <= 1
 
 
 def test_the_same_input_gives_the_same_bits(scene: Scene, measured: DisparityMap) -> None:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stereo_portrait.refinement.local_match import MOST_STEPS, WHOLE, local_match
+from stereo_portrait.refinement.local_kernels import WHOLE
+from stereo_portrait.refinement.local_match import MOST_STEPS, local_match
 
 Picture = NDArray[np.uint8]
 
@@ -35,7 +36,7 @@ def test_the_cost_is_lowest_at_the_true_disparity() -> None:
     left = textured(48, 128, 2)
     found = local_match(left, shifted(left, 12), 4, 40)
     true_step = 12 // 2 - found.first_step
-    costs = found.costs[12, 40] / WHOLE
+    costs = found.costs[12, :, 40] / WHOLE
     assert int(costs.argmin()) == true_step
     assert costs[true_step] == pytest.approx(found.least[12, 40])
     assert np.median(costs) > 3 * costs[true_step]
@@ -64,7 +65,7 @@ def test_one_grey_everywhere_is_no_ground_for_agreement_beyond_reach() -> None:
 def test_an_absurd_range_is_searched_from_its_near_end() -> None:
     left = textured(16, 32, 5)
     found = local_match(left, left, -1e5, 40)
-    assert found.costs.shape[2] == MOST_STEPS
+    assert found.costs.shape[1] == MOST_STEPS
     assert found.first_step + MOST_STEPS - 1 == 21
 
 
@@ -83,4 +84,4 @@ def test_any_pair_gives_finite_answers_of_half_its_size(
     found = local_match(left, right, low, low + span)
     assert found.disparity_px.shape == found.agreed.shape == found.least.shape == half
     assert np.isfinite(found.disparity_px).all()
-    assert np.allclose(found.least, found.costs.min(axis=2) / WHOLE)
+    assert np.allclose(found.least, found.costs.min(axis=1) / WHOLE)
