@@ -67,7 +67,7 @@ train-refiner: setup  ## train the guided network (needs the extra "train")
 	$(BIN)/python -m stereo_portrait.training.train_refiner stereo --pool $(TRAIN_OUT)/scenes --steps 11000 \
 		--out $(TRAIN_OUT) --resume
 	$(BIN)/python -m stereo_portrait.training.export_refiner --checkpoint $(TRAIN_OUT)/refiner_stereo.pt \
-		--with $(TRAIN_OUT)/refiner_stereo_*.pt --out $(TRAIN_OUT)/guided_stereo.onnx
+		--with $(TRAIN_OUT)/refiner_stereo_*.pt --pool $(TRAIN_OUT)/scenes --out $(TRAIN_OUT)/guided_stereo.onnx
 
 measure-refiner: setup  ## every figure of docs/refinement.md: SCENES in a layout of `evaluate`, FRAMES of depth cameras
 	$(BIN)/stereo-portrait evaluate $(SCENES) --method sgbm,sgbm+wls,sgbm+median,sgbm+network

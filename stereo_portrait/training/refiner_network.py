@@ -5,8 +5,6 @@ pixel, may propose a value of its own, and says how sure it is. Choosing keeps e
 disparities belongs to neither (Tosi et al., "SMD-Nets", CVPR 2021).
 """
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -51,7 +49,6 @@ class GuidedNetwork(nn.Module):
         self.weighed = nn.Conv2d(kept + w2, hidden, 1)
         self.verdict = nn.Conv2d(hidden, 4 * ANSWERS, 1)
         self.stem = nn.Conv2d(4 * CHANNELS, w2, 1)
-        self.entered = nn.Identity()
         self.level2 = nn.Conv2d(w2, w2, 3, 1, 1)
         self.down4 = nn.Conv2d(w2, w4, 2, 2)
         self.level4 = Block(w4)
@@ -82,7 +79,7 @@ class GuidedNetwork(nn.Module):
 
     def before_verdict(self, features: Tensor) -> Tensor:
         """f32 (N, w2 + hidden, H/2, W/2) what the answers and the verdict are made of."""
-        entry = self.entered(beside(features, self.stem, self.evidence))
+        entry = beside(features, self.stem, self.evidence)
         around, evidence = bent(entry).split([self.stem.out_channels, self.evidence.out_channels], 1)
         x2 = self.level2(around)
         x4 = self.level4(self.down4(bent(x2)))
@@ -119,12 +116,3 @@ def unfolded(answers: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     step = torch.tanh(full[:, STEP : STEP + 1])
     own = OWN_REACH_PX * torch.tanh(full[:, OWN : OWN + 1] / 4)
     return full[:, :CHOICES], step, own, full[:, SURE : SURE + 1]
-
-
-def mean_weights(checkpoints: list[Path]) -> dict[str, Tensor]:
-    """The mean of several checkpoints' averaged weights.
-
-    On scenes unlike those trained on it errs less than any of them (Wortsman et al., "Model Soups", ICML 2022).
-    """
-    states = [torch.load(p, map_location="cpu", weights_only=True)["average"] for p in checkpoints]
-    return {name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]}

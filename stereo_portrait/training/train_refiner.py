@@ -5,9 +5,6 @@ python -m stereo_portrait.training.train_refiner stereo|sensor --pool DIR --out 
 The last shard is kept aside. Every random choice follows from the seed and the step, so a resumed run draws the same
 crops, as long as the pool holds the same shards. Loss: the expected bounded error over the network's own choice,
 counted more at true edges, the log loss against a choice with hindsight, and that of the confidence.
-
-With --begin FILE.pt ... the run begins with the mean of these checkpoints' weights, and --rounded lets it feel that the
-network will run in whole numbers: the last, short part of the training.
 """
 
 import argparse
@@ -15,7 +12,6 @@ import json
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,8 +24,7 @@ from torch import Tensor
 from stereo_portrait.refinement.evidence_layout import COSTS, SHAPE, SIDE_COSTS, STEPS, SUPPORTS, TEXTURE, as_numbers
 from stereo_portrait.training.checkpoint import Checkpoint, stop_requests
 from stereo_portrait.training.curves import draw_curves
-from stereo_portrait.training.refiner_network import GuidedNetwork, mean_weights, unfolded
-from stereo_portrait.training.rounding import RoundedBetween, rounded_weights
+from stereo_portrait.training.refiner_network import GuidedNetwork, unfolded
 
 SEED = 5
 HALF_PAYS = torch.backends.cpu.get_cpu_capability() == "AVX512"  # elsewhere bfloat16 is emulated, ten times slower
@@ -177,9 +172,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--every", type=int, default=1000, help="steps between scores and checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/refiner_KIND.pt where it exists")
-    parser.add_argument("--begin", type=Path, nargs="+", default=[], help="checkpoints whose mean the run begins with")
-    parser.add_argument("--rounded", action="store_true", help="train for whole numbers")
-    parser.add_argument("--rate", type=float, default=RATE, help="learning rate")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
@@ -189,15 +181,11 @@ def main() -> None:
     log = options.out / f"{name}.jsonl"
 
     network = GuidedNetwork().to(memory_format=torch.channels_last)
-    if options.begin:
-        network.load_state_dict(mean_weights(options.begin))
     average = GuidedNetwork().to(memory_format=torch.channels_last)
     average.load_state_dict(network.state_dict())
-    optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=DECAY)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     checkpoint = Checkpoint(options.out / f"{name}.pt", network=network, average=average, optimiser=optimiser)
     first, spent_s = checkpoint.restored() if options.resume else (0, 0.0)
-    if options.rounded:
-        RoundedBetween(network)
     stopped = stop_requests()
     began = time.time()
     shards = sorted(p for p in options.pool.glob(f"{options.kind}_*") if p.is_dir() and not p.suffix)
@@ -218,14 +206,13 @@ def main() -> None:
         coming = ahead.submit(drawn, step + 1)
         share = min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / options.steps))
         for group in optimiser.param_groups:
-            group["lr"] = options.rate * max(share, 1e-3)
+            group["lr"] = RATE * max(share, 1e-3)
         weight = edge_weight(features, target)
-        with rounded_weights(network) if options.rounded else nullcontext():
-            with torch.autocast("cpu", torch.bfloat16, enabled=HALF_PAYS):
-                answers = network(features.contiguous(memory_format=torch.channels_last))
-            loss, told = loss_of(answers.float(), offsets, target, weight)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=HALF_PAYS):
+            answers = network(features.contiguous(memory_format=torch.channels_last))
+        loss, told = loss_of(answers.float(), offsets, target, weight)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
         length = float(torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0))
         if math.isfinite(length) and (step - first < WARM_UP or length < WILD * usual):
             optimiser.step()

@@ -47,7 +47,7 @@ def test_far_fewer_pixels_are_wrong_than_after_the_weighted_median(limit_px: flo
         sum(bad_share(r.refine(found, s.pair), s, limit_px) for found, s in pairs)
         for r in (GuidedNetworkRefiner(), WeightedMedianRefiner())
     )
-    assert refined < 0.7 * classical
+    assert refined < 0.8 * classical
 
 
 def test_a_slant_is_measured_more_finely() -> None:

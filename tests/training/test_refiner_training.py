@@ -12,7 +12,6 @@ from stereo_portrait.refinement.candidates import CANDIDATES  # noqa: E402
 from stereo_portrait.refinement.evidence_layout import CHANNELS, SHAPE  # noqa: E402
 from stereo_portrait.training.export_refiner import exported  # noqa: E402
 from stereo_portrait.training.refiner_network import ANSWERS, SURE, GuidedNetwork  # noqa: E402
-from stereo_portrait.training.rounding import WEIGHT_STEPS, RoundedBetween, rounded_weights  # noqa: E402
 from stereo_portrait.training.train_refiner import edge_weight, loss_of  # noqa: E402
 
 
@@ -67,29 +66,3 @@ def test_the_exported_file_agrees_with_torch_at_another_size(tmp_path: Path) -> 
     assert [p.name for p in tmp_path.iterdir()] == ["network.onnx"]
     said = open_session(tmp_path / "network.onnx").said({"features": scenes[1][None, :, :, :16]})
     assert [(a.dtype, a.shape) for a in said] == [(np.uint8, (1, n, 32, 16)) for n in (4 * 17, 4)]
-
-
-def test_training_feels_rounded_weights_and_keeps_the_fine_ones() -> None:
-    torch.manual_seed(1)
-    layer = torch.nn.Conv2d(3, 2, 1)
-    fine = layer.weight.detach().clone()
-    with rounded_weights(layer):
-        steps = layer.weight / (layer.weight.abs().amax((1, 2, 3), keepdim=True) / WEIGHT_STEPS)
-        assert torch.allclose(steps, steps.round(), atol=1e-3)
-        assert not torch.equal(layer.weight, fine)
-        layer(torch.ones(1, 3, 2, 2)).sum().backward()
-    assert torch.equal(layer.weight, fine)
-    assert layer.weight.grad is not None
-    assert layer.weight.grad.abs().min() > 0
-
-
-def test_what_lies_between_is_rounded_to_256_steps_and_gradients_pass() -> None:
-    place = torch.nn.Identity()
-    RoundedBetween(place)
-    told = torch.linspace(-1, 3, 1000, requires_grad=True)
-    said = place(told)
-    assert len(said.detach().unique()) == 256
-    assert float((said - told).abs().max()) <= 4 / 255
-    said.sum().backward()
-    assert told.grad is not None
-    assert torch.equal(told.grad, torch.ones(1000))
