@@ -25,12 +25,13 @@ CAUTION = 2.5  # log odds the safe ones gain: drawn scenes, from which the netwo
 def chosen(answers: Bytes, steps: Bytes, candidates: Map) -> tuple[Map, Map]:
     """(H, W) px and confidence in [0, 1] from folded answers (4 ANSWERS, H/2, W/2) and (CANDIDATES, H, W) px.
 
-    `steps` (4, H/2, W/2) are the corrections that go with every candidate.
-
-    The likeliest proposal wins; others within TOGETHER_PX of it join with their own likelihood.
+    `steps` (4, H/2, W/2) are the corrections that go with every candidate. The likeliest proposal wins; others within
+    TOGETHER_PX of it join with their own likelihood.
     """
     disparity_px, confidence = np.empty((2, *candidates.shape[1:]), np.float32)
-    in_bands(_choose, len(disparity_px), answers.size, answers, steps, candidates, SAFE, disparity_px, confidence)
+    caution = np.zeros(CANDIDATES + 1, np.float32)
+    caution[SAFE] = CAUTION
+    in_bands(_choose, len(disparity_px), answers.size, answers, steps, candidates, caution, disparity_px, confidence)
     return disparity_px, confidence
 
 
@@ -60,71 +61,64 @@ def _choose(
     answers: Any,
     steps: Any,
     candidates: Any,
-    safe: Any,
+    caution: Any,
     disparity: Any,
     confidence: Any,
 ) -> None:
     """Row by row of one part of every block of 2 x 2, so that each loop runs over neighbours in memory."""
     count, _, width = candidates.shape
-    own_at, sure_at = count + 1, count + 2  # compiled code must not remember another file's numbers
     half = width // 2
     odds, proposals = np.empty((count + 1, half), np.float32), np.empty((count + 1, half), np.float32)
-    step, found, trust = np.empty(half, np.float32), np.empty(half, np.float32), np.empty(half, np.float32)
+    said = np.empty((4, half), np.float32)
+    step, own, trust, found = said[0], said[1], said[2], said[3]
     for y in range(top, bottom):
         row = y >> 1
         for dx in range(2):
             part = 2 * (y & 1) + dx
             for index in range(count + 1):
-                _numbers(answers[4 * index + part, row], ANSWER_ZERO, ANSWER_UNITS, odds[index])
-            for index in safe:
-                odds[index] += np.float32(CAUTION)
-            _numbers(steps[part, row], STEP_ZERO, STEP_UNITS, step)
-            _bounded(step, np.float32(1), np.float32(1), step)
+                _numbers(answers[4 * index + part, row], ANSWER_ZERO, ANSWER_UNITS, caution[index], odds[index])
+            _numbers(steps[part, row], STEP_ZERO, STEP_UNITS, np.float32(0), step)
+            _numbers(answers[4 * count + 4 + part, row], ANSWER_ZERO, ANSWER_UNITS, np.float32(0), own)
+            _numbers(answers[4 * count + 8 + part, row], ANSWER_ZERO, ANSWER_UNITS, np.float32(0), trust)
+            for x in range(half):
+                step[x] = _tanh(step[x])
+                own[x] = np.float32(OWN_REACH_PX) * _tanh(own[x] * np.float32(0.25))
             for index in range(count):
                 _sums(candidates[index, y], dx, step, proposals[index])
-            _numbers(answers[4 * own_at + part, row], ANSWER_ZERO, ANSWER_UNITS, step)
-            _bounded(step, np.float32(0.25), np.float32(OWN_REACH_PX), step)
-            _sums(candidates[0, y], dx, step, proposals[count])
+            _sums(candidates[0, y], dx, own, proposals[count])
             _likeliest(odds, proposals, found)
-            _numbers(answers[4 * sure_at + part, row], ANSWER_ZERO, ANSWER_UNITS, trust)
-            _bounded(trust, np.float32(0.5), np.float32(0.5), trust)
             for x in range(half):
                 disparity[y, 2 * x + dx] = found[x]
-                confidence[y, 2 * x + dx] = np.float32(0.5) + trust[x]
+                confidence[y, 2 * x + dx] = np.float32(0.5) + np.float32(0.5) * _tanh(trust[x] * np.float32(0.5))
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def _numbers(coded: Any, zero: Any, units: Any, out: Any) -> None:
+def _numbers(coded: Any, zero: int, units: int, more: Any, out: Any) -> None:
     for x in range(out.shape[0]):
-        out[x] = (np.float32(coded[x]) - np.float32(zero)) * (np.float32(1) / np.float32(units))
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def _bounded(values: Any, scale: Any, reach: Any, out: Any) -> None:
-    for x in range(out.shape[0]):
-        out[x] = reach * _tanh(values[x] * scale)
+        out[x] = (np.float32(coded[x]) - np.float32(zero)) * (np.float32(1) / np.float32(units)) + more
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def _sums(candidate: Any, dx: int, step: Any, out: Any) -> None:
     """Every other value of a row, and what is added to it."""
-    these = candidate[dx:]
     for x in range(out.shape[0]):
-        out[x] = these[2 * x] + step[x]
+        out[x] = candidate[np.uint32(2 * x + dx)] + step[x]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def _likeliest(odds: Any, proposals: Any, out: Any) -> None:
     """The proposal with the highest odds, joined by those within TOGETHER_PX of it; all (C, W)."""
     count, width = odds.shape
-    highest, best = odds[0].copy(), proposals[0].copy()
+    room = np.zeros((4, width), np.float32)
+    highest, best, total, weight = room[0], room[1], room[2], room[3]
+    for x in range(width):
+        highest[x], best[x] = odds[0, x], proposals[0, x]
     for index in range(1, count):
         odd, proposal = odds[index], proposals[index]
         for x in range(width):
             those, proposed, most, kept = odd[x], proposal[x], highest[x], best[x]  # loads in a branch do not vectorise
             best[x] = proposed if those > most else kept
             highest[x] = those if those > most else most
-    total, weight = np.zeros(width, np.float32), np.zeros(width, np.float32)
     for index in range(count):
         odd, proposal = odds[index], proposals[index]
         for x in range(width):

@@ -25,7 +25,7 @@ def _apart(own: Any, a: Any, b: Any, share: Any) -> Any:
     return abs(np.float32(np.int32(own & 255)) - (first + share * (second - first)))
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def _places(disparity: Any, shift: Any, columns: Any, places: Any, shares: Any, inside: Any) -> None:
     """Where x - d - shift lies in the right row: the pixel before it, how far towards the next, and 0 outside."""
     last = np.float32(columns.shape[0] - 1)
@@ -118,16 +118,14 @@ def fill_costs(
     places, pairs, four = np.empty(width, np.int32), np.empty((2, width), np.int32), np.empty((4, width), np.float32)
     for y in range(top, bottom):
         base = candidates[0, y]
-        _row_costs(left[y], right[y], base, np.float32(0), columns, places, shares, pairs, own)
-        fold(own, features, COSTS, y)
-        for index in range(1, count):
-            _row_costs(left[y], right[y], candidates[index, y], np.float32(0), columns, places, shares, pairs, row)
-            fold(row, features, COSTS + index, y)
-        for side in range(2):
-            _row_costs(left[y], right[y], base, np.float32(2 * side - 1), columns, places, shares, pairs, row)
+        for index in range(count + 2):
+            side = index - count  # then the base once more, a pixel to either side
+            tested, shift = (candidates[index, y], 0) if side < 0 else (base, 2 * side - 1)
+            _row_costs(left[y], right[y], tested, np.float32(shift), columns, places, shares, pairs, row)
             for x in range(width):
-                row[x] -= own[x]
-            fold(row, features, SIDE_COSTS + side, y)
+                own[x] = row[x] if index == 0 else own[x]
+                row[x] -= own[x] if side >= 0 else np.float32(0)
+            fold(row, features, COSTS + index if side < 0 else SIDE_COSTS + side, y)
         for x in range(width):
             raw = candidates[1, y, x]
             at = int(np.floor(columns[x] - raw + np.float32(0.5)))

@@ -42,7 +42,7 @@ def _byte(value: Any) -> Any:
     return np.uint8(min(max(coded, np.float32(0)), np.float32(255)))
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def fold(row: Any, features: Any, channel: int, y: int) -> None:
     """A row of pixels, as bytes, into the two planes of its channel."""
     plane = 4 * channel + 2 * (y & 1)

@@ -129,13 +129,11 @@ def _window(
     wide = len(range(0, side, stride))
     place = 0
     for j in range(y, y + side, stride):
-        beside, vote = values[j, x : x + side], trust[j, x : x + side]
-        r, g, b = guide[0, j, x : x + side], guide[1, j, x : x + side], guide[2, j, x : x + side]
         for i in range(wide):
-            at, into = np.uint32(i * stride), np.uint32(place + i)
-            told[into] = beside[at]
-            votes[into] = vote[at]
-            weights[into] = abs(r[at] - red) + abs(g[at] - green) + abs(b[at] - blue)
+            at, into = np.uint32(x + i * stride), np.uint32(place + i)
+            told[into] = values[j, at]
+            votes[into] = trust[j, at]
+            weights[into] = abs(guide[0, j, at] - red) + abs(guide[1, j, at] - green) + abs(guide[2, j, at] - blue)
         place += wide
     for k in range(place):
         weights[k] = _likeness(weights[k], scale) * votes[k]
