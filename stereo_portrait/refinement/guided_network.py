@@ -101,7 +101,8 @@ def in_strips(session: Session, features: NDArray[np.uint8]) -> list[NDArray[np.
     for top in range(0, rows, strip):
         first, last = max(0, top - OVERLAP_ROWS), min(rows, top + strip + OVERLAP_ROWS)
         said = session.said({entry: features[None, :, first:last]})
-        if [s.shape[1] for s in said] != [4 * ANSWERS, 4] or any(s.dtype != np.uint8 for s in said):
-            raise WeightsError(f"{session.path.name} is no guided network: expected two outputs of bytes")
+        wanted = [(1, planes, last - first, features.shape[2]) for planes in (4 * ANSWERS, 4)]
+        if [getattr(s, "shape", None) for s in said] != wanted or any(s.dtype != np.uint8 for s in said):
+            raise WeightsError(f"{session.path.name} is no guided network: expected bytes of the shapes {wanted}")
         parts.append([s[0, :, top - first : top - first + strip] for s in said])
     return [np.concatenate(strips, axis=1) if len(strips) > 1 else strips[0] for strips in zip(*parts, strict=True)]
