@@ -78,8 +78,8 @@ def _choose(
             for index in range(count + 1):
                 _numbers(answers[4 * index + part, row], ANSWER_ZERO, ANSWER_UNITS, caution[index], odds[index])
             _numbers(steps[part, row], STEP_ZERO, STEP_UNITS, np.float32(0), step)
-            _numbers(answers[4 * count + 4 + part, row], ANSWER_ZERO, ANSWER_UNITS, np.float32(0), own)
-            _numbers(answers[4 * count + 8 + part, row], ANSWER_ZERO, ANSWER_UNITS, np.float32(0), trust)
+            _numbers(answers[4 * OWN + part, row], ANSWER_ZERO, ANSWER_UNITS, np.float32(0), own)
+            _numbers(answers[4 * SURE + part, row], ANSWER_ZERO, ANSWER_UNITS, np.float32(0), trust)
             for x in range(half):
                 step[x] = _tanh(step[x])
                 own[x] = np.float32(OWN_REACH_PX) * _tanh(own[x] * np.float32(0.25))

@@ -74,7 +74,9 @@ def fill_pictures(
                 there[x] = soft[np.uint32(max(source[x], np.int32(0)))]
             for x in range(width):
                 unlike = _difference(own[x], there[x]) * np.float32(1 / 48)
-                row[x] = unlike if source[x] >= 0 else np.float32(3)  # nothing there: as unlike as can be
+                row[x] = (
+                    min(unlike, np.float32(3)) if source[x] >= 0 else np.float32(3)
+                )  # nothing there: as unlike as can be
             fold(row, features, UNLIKE + side, y)
         for place in range(away_px.shape[0]):
             for x in range(width):

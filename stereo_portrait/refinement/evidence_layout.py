@@ -6,6 +6,8 @@ network takes them. Channel c of pixel (dy, dx) in a block is plane 4 c + 2 dy +
 They are bytes: b stands for (b - ZERO) / UNITS. That is a quarter of the memory, and a network of whole numbers runs
 several times as fast. One scale for all: scales of their own would make the first layer's weights less even, and
 weights are what suffers from being whole numbers.
+
+Compiled kernels remember these numbers: touch their files, or clear __pycache__, after a change here.
 """
 
 import numpy as np
@@ -29,7 +31,7 @@ UNLIKE = TEXTURE + 1  # colour difference to where a carried value comes from
 AWAY = UNLIKE + SOURCES  # how far off the surfaces behind are
 CHANNELS = AWAY + 2
 
-ZERO, UNITS = 96, 40  # numbers from -2.4 to 3.975, all that is there but the largest costs of the second matcher
+ZERO, UNITS = 96, 40  # numbers from -2.4 to 3.975: hardly any are cut off, of the side costs and the second matcher's
 
 
 def as_bytes(values: ArrayLike) -> NDArray[np.uint8]:

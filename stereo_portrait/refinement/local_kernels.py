@@ -32,7 +32,8 @@ def average_along_rows(
     for y in range(top, bottom):
         weights[:] = 0
         for i in range(WINDOW):
-            start, end = max(0, RADIUS_PX - i), min(width, width + RADIUS_PX - i)
+            start = min(max(0, RADIUS_PX - i), width)
+            end = max(start, min(width, width + RADIUS_PX - i))
             _weights(guide[y], start, guide[y], start + i - RADIUS_PX, nearness[i], weights[i, start:end])
         _to_shares(weights, shares)
         for k in range(steps):

@@ -55,7 +55,7 @@ def local_match(left: Image, right: Image, lowest_px: float, highest_px: float) 
     disparity_px, least = np.empty((2, height, width), np.float32)
     agreed = np.empty((height, width), np.bool_)
     in_bands(find_winners, height, costs.size, costs, first, disparity_px, agreed, least)
-    marked = np.where(agreed, np.rint(disparity_px * 16), -16000).astype(np.int16)
+    marked = np.where(agreed, np.rint((disparity_px - 2 * first) * 16), -16000).astype(np.int16)
     cv2.filterSpeckles(marked, -16000, SPECKLE_PX, 40)
     agreed &= marked > -16000
     in_bands(_fill_from_background, height, agreed.size, disparity_px, agreed)

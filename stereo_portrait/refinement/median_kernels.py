@@ -151,6 +151,8 @@ def _median(told: Any, weights: Any) -> Any:
     low -= np.float32(BIN_PX / 4)
     while high - low > np.float32(BIN_PX):
         middle = np.float32(0.5) * (low + high)
+        if middle <= low or middle >= high:  # no number lies between: values of millions have coarser steps
+            break
         below = np.float32(0)
         for k in range(told.shape[0]):
             below += weights[k] if told[k] <= middle else np.float32(0)
@@ -163,4 +165,4 @@ def _median(told: Any, weights: Any) -> Any:
         share = weights[k] if low < told[k] <= high else np.float32(0)
         weight += share
         value += share * (told[k] - low)
-    return low + value / weight
+    return low + value / weight if weight > 0 else high

@@ -45,7 +45,8 @@ class WeightedMedianRefiner:
 
     Small changes of what was measured are not made: they would flatten slanted surfaces.
     Source: Ma et al., "Constant Time Weighted Median Filtering for Stereo Matching and Beyond", ICCV 2013; here only
-    where the window holds a step of more than `edge_step_px` or the pixel was filled: elsewhere it changes nothing.
+    where the window holds a step of more than `edge_step_px` or the pixel was filled, in further passes where it holds
+    a pixel that the pass before changed: elsewhere it changes nothing.
     """
 
     notice: str | None = None
@@ -63,9 +64,12 @@ class WeightedMedianRefiner:
     def cleaned(
         self, found: NDArray[np.float32], trust: NDArray[np.float32], filled: NDArray[np.bool_], guide: Image
     ) -> NDArray[np.float32]:
-        """(H, W) of any unit whose edges are steps above `edge_step_px`; NaN stays. `trust` is each value's vote."""
+        """(H, W) of any unit whose edges are steps above `edge_step_px`; NaN and infinity stay and have no vote.
+
+        `trust` is each value's vote.
+        """
         s = self.settings
-        known = ~np.isnan(found)
+        known = np.isfinite(found)
         r = s.radius_px
         trust = np.where(known, trust, np.float32(0)).astype(np.float32)
         votes, told = _grown(trust, r), cv2.medianBlur(guide, 3)

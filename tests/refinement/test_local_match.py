@@ -85,3 +85,18 @@ def test_any_pair_gives_finite_answers_of_half_its_size(
     assert found.disparity_px.shape == found.agreed.shape == found.least.shape == half
     assert np.isfinite(found.disparity_px).all()
     assert np.allclose(found.least, found.costs.min(axis=1) / WHOLE)
+
+
+@pytest.mark.parametrize("width_px", [4, 6, 10])
+def test_a_picture_narrower_than_the_window_is_judged_by_itself_alone(width_px: int) -> None:
+    flat = np.full((8, width_px, 3), 100, np.uint8)
+    costs = local_match(flat, flat, 0, 10).costs.astype(int)
+    assert np.ptp(costs, axis=0).max() < 50  # of 65535: every row is the same
+    assert np.abs(costs[:, 0] - costs[:, 2, ::-1]).max() < 50  # a pixel to either side of the truth
+    assert np.abs(costs[:, -1] - WHOLE).max() < 50  # a disparity that leads out of the picture costs all there is
+
+
+def test_a_disparity_of_thousands_of_pixels_is_no_speckle() -> None:
+    left = textured(8, 5000, 6)
+    found = local_match(left, shifted(left, 2100), 2080, 2120)
+    assert found.agreed[:, 1100:].mean() > 0.9

@@ -104,6 +104,18 @@ def test_the_quick_median_is_the_weighted_median(seed: int, radius: int, change:
     assert np.nanmean(np.abs(quick - exact) > 0.25) <= 0.02  # a tie may fall either way: likeness is within 2 %
 
 
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, 1e7, 4194400.0, -3e38])
+def test_the_median_of_anything_ends(odd: float) -> None:
+    guide, nothing = np.zeros((3, 3, 3), np.uint8), np.zeros((3, 3), np.bool_)
+    for values in (np.full((3, 3), odd), np.full((3, 3), 5.0), np.array([[5, odd, 4194305.0]] * 3)):
+        found = values.astype(np.float32)
+        found[1, 1] = 5
+        told = found.copy()
+        cleaned = WeightedMedianRefiner().cleaned(told, np.ones((3, 3), np.float32), nothing, guide)
+        assert np.array_equal(np.isinf(cleaned), np.isinf(found))
+        assert np.array_equal(told, found)
+
+
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_second_pass_is_the_first_one_again(seed: int) -> None:
     draw = np.random.default_rng(seed)
