@@ -12,7 +12,7 @@ from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner, We
 MULTIPLE = 16  # the network halves a picture four times
 SENSOR_TOP = 60.0  # where the 98th percentile of inverse depth is put
 FILLED_VOTE = 0.4
-MEDIAN = WeightedMedianRefiner(WeightedMedianSettings(stride_px=2, least_change_px=1.0))
+MEDIAN = WeightedMedianRefiner(WeightedMedianSettings(stride_px=2, least_change_px=1.0))  # as it was learned from
 
 
 def network_input(found: MatchEvidence) -> Evidence:
