@@ -11,15 +11,16 @@ import numpy as np
 
 BIN_PX = 0.25  # finer than any edge
 GAP = 64  # pixels: a narrower gap between two runs is not worth a stop
+LANES = 8  # numbers that processors take at a time
 BLOCK = 32  # runs of pixels are looked at in multiples of this, which vectorise without a rest
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
 
 
 @numba.njit(cache=True, inline="always")
 def _likeness(difference: Any, scale: Any) -> Any:
-    """exp(-1024 scale difference^2) within 2 % where it matters, never negative; multiplications vectorise."""
+    """exp(-16 scale difference^2), nearly: a little narrower, and nothing beyond; multiplications vectorise."""
     y = max(np.float32(1) - scale * difference * difference, np.float32(0))
-    for _ in range(10):
+    for _ in range(4):
         y *= y
     return y
 
@@ -45,8 +46,8 @@ def median_rows(
     """
     width = where.shape[1]
     balance = np.empty((3, width + BLOCK), np.float32)
-    count = len(range(0, 2 * radius + 1, stride)) ** 2
-    told, votes, weights = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.float32)
+    count = (len(range(0, 2 * radius + 1, stride)) ** 2 + LANES - 1) // LANES * LANES
+    told, votes, weights = np.zeros(count, np.float32), np.zeros(count, np.float32), np.zeros(count, np.float32)
     for y in range(top, bottom):
         end = 0
         while True:
@@ -135,7 +136,7 @@ def _window(
             votes[into] = trust[j, at]
             weights[into] = abs(guide[0, j, at] - red) + abs(guide[1, j, at] - green) + abs(guide[2, j, at] - blue)
         place += wide
-    for k in range(place):
+    for k in range(told.shape[0]):  # a few beyond the window have no vote
         weights[k] = _likeness(weights[k], scale) * votes[k]
 
 

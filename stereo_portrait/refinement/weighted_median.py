@@ -74,7 +74,7 @@ class WeightedMedianRefiner:
         trust = np.where(known, trust, np.float32(0)).astype(np.float32)
         votes, told = _grown(trust, r), cv2.medianBlur(guide, 3)
         planes = np.stack([_grown(plane.astype(np.float32), r) for plane in cv2.split(told)])
-        scale = np.float32(1 / (2 * (3 * s.colour_sigma) ** 2) / 1024)
+        scale = np.float32(1 / (2 * (3 * s.colour_sigma) ** 2) / 16)
         reach = np.where(filled, np.float32(min(BIN_PX, s.least_change_px)), np.float32(s.least_change_px))
         reach = cv2.copyMakeBorder(reach, 0, 0, 0, BLOCK, cv2.BORDER_CONSTANT, value=0)
         where = known & (_near_jumps(found, r, s.edge_step_px) | filled)
