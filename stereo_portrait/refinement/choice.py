@@ -7,31 +7,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo_portrait.core.bands import in_bands
-from stereo_portrait.refinement.candidates import CANDIDATES, SMOOTHED
+from stereo_portrait.core.capture import Mask
+from stereo_portrait.refinement.candidates import CANDIDATES
 
 Map = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
-OWN, SURE = CANDIDATES + 1, CANDIDATES + 2
-ANSWERS = CANDIDATES + 3  # log odds of the candidates and of the network's own proposal, that proposal, and trust
+STEP, SURE = CANDIDATES, CANDIDATES + 1  # after the log odds of the candidates
+ANSWERS = CANDIDATES + 2
 ANSWER_ZERO, ANSWER_UNITS = 140, 10  # byte b stands for (b - ZERO) / UNITS
-STEP_ZERO, STEP_UNITS = 128, 40
-OWN_REACH_PX = 24.0
+FINER = 4  # what the step is said in: it needs finer steps than log odds
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
 TOGETHER_PX = 1.0  # proposals this close to the chosen one lie on the same surface and are averaged
-SAFE = np.array([0, 2, SMOOTHED])  # base, median, smoothed
-CAUTION = 2.5  # log odds the safe ones gain: drawn scenes, from which the network learned, reward ventures too much
+CAUTION = np.array([2.5, 2.5, -1.0, 0.0, 0.5], np.float32)
+"""Log odds that the candidates gain: drawn scenes, from which the network learned, reward leaving the base and its
+median too much, and going behind too little."""
 
 
-def chosen(answers: Bytes, steps: Bytes, candidates: Map) -> tuple[Map, Map]:
+def chosen(answers: Bytes, candidates: Map, filled: Mask) -> tuple[Map, Map]:
     """(H, W) px and confidence in [0, 1] from folded answers (4 ANSWERS, H/2, W/2) and (CANDIDATES, H, W) px.
 
-    `steps` (4, H/2, W/2) are the corrections that go with every candidate. The likeliest proposal wins; others within
-    TOGETHER_PX of it join with their own likelihood.
+    The likeliest candidate wins; others within TOGETHER_PX of it join with their own likelihood. One correction of
+    less than a pixel goes with them all; where `filled`, (H, W), nothing was measured that it could be read from, and
+    it is only what was right most often, half of it is made.
     """
     disparity_px, confidence = np.empty((2, *candidates.shape[1:]), np.float32)
-    caution = np.zeros(CANDIDATES + 1, np.float32)
-    caution[SAFE] = CAUTION
-    in_bands(_choose, len(disparity_px), answers.size, answers, steps, candidates, caution, disparity_px, confidence)
+    in_bands(_choose, len(disparity_px), answers.size, answers, candidates, CAUTION, filled, disparity_px, confidence)
     return disparity_px, confidence
 
 
@@ -59,33 +59,32 @@ def _choose(
     top: int,
     bottom: int,
     answers: Any,
-    steps: Any,
     candidates: Any,
     caution: Any,
+    filled: Any,
     disparity: Any,
     confidence: Any,
 ) -> None:
     """Row by row of one part of every block of 2 x 2, so that each loop runs over neighbours in memory."""
     count, _, width = candidates.shape
     half = width // 2
-    odds, proposals = np.empty((count + 1, half), np.float32), np.empty((count + 1, half), np.float32)
-    said = np.empty((4, half), np.float32)
-    step, own, trust, found = said[0], said[1], said[2], said[3]
+    odds, proposals = np.empty((count, half), np.float32), np.empty((count, half), np.float32)
+    said = np.empty((3, half), np.float32)
+    step, trust, found = said[0], said[1], said[2]
     for y in range(top, bottom):
         row = y >> 1
         for dx in range(2):
             part = 2 * (y & 1) + dx
-            for index in range(count + 1):
+            for index in range(count):
                 _numbers(answers[4 * index + part, row], ANSWER_ZERO, ANSWER_UNITS, caution[index], odds[index])
-            _numbers(steps[part, row], STEP_ZERO, STEP_UNITS, np.float32(0), step)
-            _numbers(answers[4 * OWN + part, row], ANSWER_ZERO, ANSWER_UNITS, np.float32(0), own)
+            _numbers(answers[4 * STEP + part, row], ANSWER_ZERO, FINER * ANSWER_UNITS, np.float32(0), step)
             _numbers(answers[4 * SURE + part, row], ANSWER_ZERO, ANSWER_UNITS, np.float32(0), trust)
             for x in range(half):
                 step[x] = _tanh(step[x])
-                own[x] = np.float32(OWN_REACH_PX) * _tanh(own[x] * np.float32(0.25))
+            for x in range(half):
+                step[x] *= np.float32(0.5) if filled[y, np.uint32(2 * x + dx)] else np.float32(1)
             for index in range(count):
                 _sums(candidates[index, y], dx, step, proposals[index])
-            _sums(candidates[0, y], dx, own, proposals[count])
             _likeliest(odds, proposals, found)
             for x in range(half):
                 disparity[y, 2 * x + dx] = found[x]

@@ -54,9 +54,9 @@ def fold(row: Any, features: Any, channel: int, y: int) -> None:
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def fill_pictures(
-    top: int, bottom: int, features: Any, left: Any, grey: Any, soft: Any, sources: Any, away_px: Any
+    top: int, bottom: int, features: Any, left: Any, grey: Any, soft: Any, source: Any, away_px: Any
 ) -> None:
-    """Colour, texture, and how like the sources are; rows of full size. `soft` is (H W), packed."""
+    """Colour, texture, how like the surface behind is and how far off; rows of full size. `soft` is (H W), packed."""
     width = left.shape[1]
     row, there = np.empty(width, np.float32), np.empty(width, np.int32)
     for y in range(top, bottom):
@@ -68,21 +68,15 @@ def fill_pictures(
             slope = grey[y, min(x + 1, width - 1)] - grey[y, max(x - 1, 0)]
             row[x] = min(abs(slope) * np.float32(1 / 32), np.float32(2))
         fold(row, features, TEXTURE, y)
-        for side in range(sources.shape[0]):
-            own, source = soft[y * width : (y + 1) * width], sources[side, y]
-            for x in range(width):
-                there[x] = soft[np.uint32(max(source[x], np.int32(0)))]
-            for x in range(width):
-                unlike = _difference(own[x], there[x]) * np.float32(1 / 48)
-                row[x] = (
-                    min(unlike, np.float32(3)) if source[x] >= 0 else np.float32(3)
-                )  # nothing there: as unlike as can be
-            fold(row, features, UNLIKE + side, y)
-        for place in range(away_px.shape[0]):
-            for x in range(width):
-                away = away_px[place, y, x]
-                row[x] = away / (away + np.float32(FAR_PX))
-            fold(row, features, AWAY + place, y)
+        own, places, far = soft[y * width : (y + 1) * width], source[y], away_px[y]
+        for x in range(width):
+            there[x] = soft[np.uint32(places[x])]
+        for x in range(width):
+            row[x] = min(_difference(own[x], there[x]) * np.float32(1 / 48), np.float32(3))
+        fold(row, features, UNLIKE, y)
+        for x in range(width):
+            row[x] = far[x] / (far[x] + np.float32(FAR_PX))
+        fold(row, features, AWAY, y)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)

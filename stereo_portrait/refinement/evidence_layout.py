@@ -13,7 +13,7 @@ Compiled kernels remember these numbers: touch their files, or clear __pycache__
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stereo_portrait.refinement.candidates import CANDIDATES, SOURCES
+from stereo_portrait.refinement.candidates import CANDIDATES
 
 RGB = 0
 OFFSETS = RGB + 3  # of the candidates after the first, from the first
@@ -27,9 +27,9 @@ REASONS = DIFFERENCE + 1  # the matcher rejected its answer, had none
 DISAGREE = REASONS + 2  # the second matcher's views disagree
 SHAPE = DISAGREE + 1  # base less its mean around, and its steps to the right and downwards
 TEXTURE = SHAPE + 3
-UNLIKE = TEXTURE + 1  # colour difference to where a carried value comes from
-AWAY = UNLIKE + SOURCES  # how far off the surfaces behind are
-CHANNELS = AWAY + 2
+UNLIKE = TEXTURE + 1  # colour difference to where the surface behind was seen
+AWAY = UNLIKE + 1  # how far off that is
+CHANNELS = AWAY + 1
 
 ZERO, UNITS = 96, 40  # numbers from -2.4 to 3.975: hardly any are cut off, of the side costs and the second matcher's
 

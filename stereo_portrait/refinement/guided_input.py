@@ -42,11 +42,10 @@ def sensor_input(photo: Image, measured: NDArray[np.float32]) -> Evidence:
     holes = np.isnan(measured)
     sources = sources_around(~holes)
     base = taken(measured, sources[NEAREST], np.zeros_like(measured))
-    behind = np.minimum(*(taken(measured, sources[side], base) for side in (0, 1)))
     trust = np.where(holes, np.float32(FILLED_VOTE), np.float32(1))
     median = MEDIAN.cleaned(base, trust, holes, photo)
     nothing = np.zeros(holes.shape, np.bool_)
-    return evidence_of(photo, None, base, np.where(holes, behind, base), None, median, nothing, holes)
+    return evidence_of(photo, None, base, None, None, median, nothing, holes)
 
 
 def _grown(array: NDArray) -> NDArray:

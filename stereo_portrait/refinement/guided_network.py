@@ -6,6 +6,7 @@ weights the best classical refiner does the work, and `notice` says so.
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +25,7 @@ OVERLAP_ROWS = 96  # of half-size pixels: more than the network sees to either s
 KEPT_PX = 1.0  # a filled pixel whose new value lies this near what was measured there is measured after all
 INVENTED = 0.5  # most confidence of a filled pixel
 VOTE = WeightedMedianRefiner(
-    WeightedMedianSettings(radius_px=2, passes=2, colour_sigma=20.0, edge_step_px=0.5, least_change_px=0.25)
+    WeightedMedianSettings(radius_px=2, passes=2, colour_sigma=20.0, edge_step_px=1.0, least_change_px=0.25)
 )
 LEAST_VOTE = 0.05
 
@@ -85,24 +86,32 @@ class GuidedNetworkRefiner:
 def answered(session: Session, evidence: MatchEvidence) -> tuple[Map, Map]:
     """(h, w) disparity in px without NaN, and confidence in [0, 1], at the evidence's size."""
     told = network_input(evidence)
-    answers, steps = in_strips(session, told.features)
+    answers = in_strips(session, told.features)
     height, width = evidence.judged.disparity_px.shape
-    disparity_px, confidence = chosen(answers, steps, told.candidates)
+    filled = np.zeros(told.candidates.shape[1:], np.bool_)
+    filled[:height, :width] = (evidence.judged.flaws & Flaw.FILLED) > 0
+    disparity_px, confidence = chosen(answers, told.candidates, filled)
     disparity_px, confidence = disparity_px[:height, :width], confidence[:height, :width]
     nothing = np.zeros((height, width), np.bool_)
     return VOTE.cleaned(disparity_px, confidence + np.float32(LEAST_VOTE), nothing, evidence.left), confidence
 
 
-def in_strips(session: Session, features: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The network's answers and steps; tall pictures go through in strips that overlap, without a seam."""
+def in_strips(session: Session, features: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The network's answers; tall pictures go through in strips that overlap, without a seam."""
     entry, rows = session.inputs[0], features.shape[1]
     strip = rows if rows <= TILE_ROWS + 2 * OVERLAP_ROWS else TILE_ROWS
     parts = []
     for top in range(0, rows, strip):
         first, last = max(0, top - OVERLAP_ROWS), min(rows, top + strip + OVERLAP_ROWS)
-        said = session.said({entry: features[None, :, first:last]})
-        wanted = [(1, planes, last - first, features.shape[2]) for planes in (4 * ANSWERS, 4)]
-        if [getattr(s, "shape", None) for s in said] != wanted or any(s.dtype != np.uint8 for s in said):
-            raise WeightsError(f"{session.path.name} is no guided network: expected bytes of the shapes {wanted}")
-        parts.append([s[0, :, top - first : top - first + strip] for s in said])
-    return [np.concatenate(strips, axis=1) if len(strips) > 1 else strips[0] for strips in zip(*parts, strict=True)]
+        said = session.said({entry: _turned(features[:, first:last])})
+        wanted = (1, 4 * ANSWERS, last - first, features.shape[2])
+        if [getattr(s, "shape", None) for s in said] != [wanted] or said[0].dtype != np.uint8:
+            raise WeightsError(f"{session.path.name} is no guided network: expected bytes of the shape {wanted}")
+        parts.append(said[0][0, :, top - first : top - first + strip])
+    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+
+
+def _turned(features: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(C, h, w) as (1, h, w, C)."""
+    planes, height, width = features.shape
+    return cv2.transpose(features.reshape(planes, height * width)).reshape(1, height, width, planes)

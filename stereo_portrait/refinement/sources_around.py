@@ -19,24 +19,17 @@ def sources_around(known: Mask) -> NDArray[np.int32]:
 
     -1 where there is none; a known pixel is its own source.
     """
-    source = np.empty((5, *known.shape), np.int32)
-    find_beside(known, source)
-    in_bands(_nearest, len(known), known.size, source)
-    return source
-
-
-def find_beside(known: Mask, source: NDArray[np.int32]) -> None:
-    """The first four of them into `source` (4 or more, H, W)."""
     height, width = known.shape
+    source = np.empty((5, height, width), np.int32)
     in_bands(_sideways, height, known.size, known, source)
     in_bands(_up_and_down, width, known.size, known, source)
+    in_bands(_nearest, height, known.size, source)
+    return source
 
 
 def taken(values: Map, source: NDArray[np.int32], otherwise: Map) -> Map:
     """(H, W) the value at each pixel's source."""
-    found = np.empty((1, *values.shape), np.float32)
-    in_bands(carry, len(values), values.size, values, source[None], otherwise, found)
-    return found[0]
+    return np.where(source >= 0, values.ravel()[source], otherwise).astype(np.float32)
 
 
 def smooth_surface(values: Map, known: Mask) -> Map:
@@ -98,15 +91,3 @@ def _nearest(top: int, bottom: int, source: Any) -> None:
                     if away < best:
                         best = away
                         source[NEAREST, y, x] = at
-
-
-@numba.njit(cache=True, nogil=True)
-def carry(top: int, bottom: int, values: Any, sources: Any, otherwise: Any, out: Any) -> None:
-    """(K, H, W) the values (H, W) at K sources of each pixel."""
-    flat = values.ravel()
-    for k in range(sources.shape[0]):
-        for y in range(top, bottom):
-            source, into, own = sources[k, y], out[k, y], otherwise[y]
-            for x in range(into.shape[0]):
-                at = source[x]
-                into[x] = flat[np.uint32(at)] if at >= 0 else own[x]

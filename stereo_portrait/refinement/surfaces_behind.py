@@ -1,9 +1,10 @@
-"""What lies behind a pixel's surface: the nearest plainly farther values in four directions.
+"""What lies behind a pixel's surface: plainly farther values seen beyond it in four directions.
 
 A matcher that likes smooth surfaces closes the gaps between spokes and slats; what is seen through them is the
 background that shows again beyond the rim.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numba
@@ -17,25 +18,34 @@ FARTHER_PX = 2.0  # so much smaller a disparity is another surface
 BEYOND = 2  # px past the first farther pixel: edges are ramps
 
 
-def surfaces_behind(disparity_px: Map) -> tuple[NDArray[np.int32], Map]:
-    """(2, H, W) flat index and (2, H, W) distance in px of two sources of every pixel.
+@dataclass(frozen=True, slots=True, eq=False)
+class Behind:
+    """For every pixel the second farthest surface of those around; the pixel itself where fewer than two are farther.
 
-    They are the second and the third farthest surface of those to the left, to the right, above and below. A direction
-    without a farther value counts as the pixel itself. The farthest of four is often a stray.
+    The farthest of all is often a stray.
     """
+
+    px: Map  # (H, W)
+    source: NDArray[np.int32]  # (H, W) flat index of the pixel that it was taken from
+    away_px: Map  # (H, W) how far off that is
+
+
+def surfaces_behind(disparity_px: Map) -> Behind:
+    """Of the nearest values to the left, to the right, above and below that are farther by FARTHER_PX."""
     height, width = disparity_px.shape
     sideways = np.empty((2, height, width), np.int32)
     upright = np.empty((2, width, height), np.int32)
     in_bands(_along_rows, height, disparity_px.size, disparity_px, sideways)
     in_bands(_along_rows, width, disparity_px.size, np.ascontiguousarray(disparity_px.T), upright)
-    chosen, away_px = np.empty((2, height, width), np.int32), np.empty((2, height, width), np.float32)
-    in_bands(_middle_two, height, disparity_px.size, disparity_px, sideways, upright, chosen, away_px)
-    return chosen, away_px
+    px, away_px = np.empty((2, height, width), np.float32)
+    source = np.empty((height, width), np.int32)
+    in_bands(_second_farthest, height, disparity_px.size, disparity_px, sideways, upright, px, source, away_px)
+    return Behind(px, source, away_px)
 
 
 @numba.njit(cache=True, nogil=True)
 def _along_rows(top: int, bottom: int, values: Any, found: Any) -> None:
-    """Column of the nearest value to the left, and to the right, that is smaller by FARTHER_PX; -1 where none."""
+    """Column of the nearest value to the left, and to the right, that is smaller by FARTHER_PX; its own where none."""
     width = values.shape[1]
     stack = np.empty(width, np.uint32)  # columns whose values ascend; what a smaller later value hides is gone
     heights = np.empty(width, np.float32)  # their values
@@ -52,7 +62,7 @@ def _along_rows(top: int, bottom: int, values: Any, found: Any) -> None:
                     low -= np.uint32(1)
                 while low < count and heights[low] < limit:
                     low += np.uint32(1)
-                at: Any = -1
+                at: Any = np.int32(x)
                 if low > 0:
                     at = np.int32(stack[low - np.uint32(1)])
                     at = max(at - BEYOND, 0) if way == 0 else min(at + BEYOND, width - 1)
@@ -65,24 +75,47 @@ def _along_rows(top: int, bottom: int, values: Any, found: Any) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _middle_two(top: int, bottom: int, values: Any, sideways: Any, upright: Any, chosen: Any, away_px: Any) -> None:
+def _second_farthest(
+    top: int, bottom: int, values: Any, sideways: Any, upright: Any, px: Any, source: Any, away_px: Any
+) -> None:
+    """The second smallest of four, by comparing pairs; what is far away in memory is fetched beforehand."""
     width = values.shape[1]
-    at, far = np.empty(4, np.int32), np.empty(4, np.int32)
-    depth = np.empty(4, np.float32)
+    flat = values.ravel()
+    four, ways = np.empty((4, width), np.float32), np.empty((4, width), np.int32)
+    columns = np.arange(width).astype(np.int32)
     for y in range(top, bottom):
+        here = np.int32(y * width)
+        for way in range(2):
+            beside, aside, value = sideways[way, y], ways[way], four[way]
+            for x in range(width):
+                aside[x] = beside[x] - columns[x]
+            for x in range(width):
+                value[x] = flat[np.uint32(here + beside[x])]
+            aside, value = ways[2 + way], four[2 + way]
+            for x in range(width):
+                row = upright[way, x, y]
+                aside[x] = (row - np.int32(y)) * np.int32(width)
+                value[x] = flat[np.uint32(row * width + x)]
+        _second_of(four, ways, px[y], source[y])
+        steps, away = source[y], away_px[y]
         for x in range(width):
-            for way in range(2):
-                column, row = sideways[way, y, x], upright[way, x, y]
-                beside, above = column if column >= 0 else x, row if row >= 0 else y
-                at[way], far[way], depth[way] = y * width + beside, abs(beside - x), values[y, beside]
-                at[2 + way], far[2 + way], depth[2 + way] = above * width + x, abs(above - y), values[above, x]
-            for i in range(1, 4):  # four are sorted by hand sooner than by a call
-                k = i
-                while k > 0 and depth[k] < depth[k - 1]:
-                    at[k], at[k - 1] = at[k - 1], at[k]
-                    far[k], far[k - 1] = far[k - 1], far[k]
-                    depth[k], depth[k - 1] = depth[k - 1], depth[k]
-                    k -= 1
-            for place in range(2):
-                chosen[place, y, x] = at[1 + place]
-                away_px[place, y, x] = far[1 + place]
+            step = steps[x]  # along the row, or whole rows
+            far = np.float32(abs(step))
+            away[x] = far if far < np.float32(width) else far / np.float32(width)
+            steps[x] = here + columns[x] + step
+
+
+@numba.njit(cache=True, nogil=True)
+def _second_of(four: Any, ways: Any, second: Any, way: Any) -> None:
+    """The second smallest of each column of `four`, and the number in `ways` that goes with it."""
+    for x in range(second.shape[0]):
+        a, b, c, d = four[0, x], four[1, x], four[2, x], four[3, x]
+        of_a, of_b, of_c, of_d = ways[0, x], ways[1, x], ways[2, x], ways[3, x]
+        less, of_less = (a, of_a) if a <= b else (b, of_b)
+        more, of_more = (b, of_b) if a <= b else (a, of_a)
+        less_too, of_less_too = (c, of_c) if c <= d else (d, of_d)
+        more_too, of_more_too = (d, of_d) if c <= d else (c, of_c)
+        low, of_low = (less_too, of_less_too) if less_too >= less else (less, of_less)
+        high, of_high = (more, of_more) if more <= more_too else (more_too, of_more_too)
+        second[x] = low if low <= high else high
+        way[x] = of_low if low <= high else of_high

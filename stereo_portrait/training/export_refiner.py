@@ -8,6 +8,7 @@ lies between are those seen on scenes of the pool. The file is opened again by O
 """
 
 import argparse
+import copy
 import hashlib
 import json
 import tempfile
@@ -22,40 +23,16 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from torch import Tensor, nn
+from torch import Tensor
 
-from stereo_portrait.refinement.choice import ANSWER_UNITS, ANSWER_ZERO, STEP_UNITS, STEP_ZERO
+from stereo_portrait.refinement.choice import ANSWER_UNITS, ANSWER_ZERO
 from stereo_portrait.refinement.evidence_layout import CHANNELS, UNITS, ZERO, as_numbers
-from stereo_portrait.training.refiner_network import OWN, STEP, GuidedNetwork
+from stereo_portrait.training.refiner_network import GuidedNetwork
 
 OPSET = 17
 SCENES = 12  # that show the ranges
 
 Bytes = NDArray[np.uint8]
-
-
-class InTwo(nn.Module):
-    """The network, its answers in two: corrections need finer steps than log odds."""
-
-    def __init__(self, network: GuidedNetwork) -> None:
-        super().__init__()
-        self.network = network
-        rows = torch.arange(self.network.verdict.out_channels)
-        step = (rows >= 4 * STEP) & (rows < 4 * OWN)
-        self.said, self.step = self._part(~step), self._part(step)
-
-    def _part(self, rows: Tensor) -> nn.Conv2d:
-        """Some rows of both last layers as one layer."""
-        layers = (self.network.answers, self.network.verdict)
-        part = nn.Conv2d(sum(layer.in_channels for layer in layers), int(rows.sum()), 1)
-        with torch.no_grad():
-            part.weight.copy_(torch.cat([layer.weight[rows] for layer in layers], 1))
-            part.bias.copy_(sum(layer.bias[rows] for layer in layers if layer.bias is not None))  # type: ignore[union-attr]
-        return part
-
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        seen = self.network.before_verdict(features)
-        return self.said(seen), self.step(seen)
 
 
 class Shown(CalibrationDataReader):
@@ -78,17 +55,17 @@ def exported(network: GuidedNetwork, scenes: list[Bytes], out: Path) -> float:
         full, whole = Path(folder) / "full.onnx", Path(folder) / "whole.onnx"
         planes = {2: "height", 3: "width"}
         torch.onnx.export(
-            InTwo(network).eval(),
+            network.eval(),
             (torch.zeros(1, 4 * CHANNELS, 64, 96),),
             str(full),
             input_names=["features"],
-            output_names=["answers", "steps"],
-            dynamic_axes=dict.fromkeys(("features", "answers", "steps"), planes),
+            output_names=["answers"],
+            dynamic_axes=dict.fromkeys(("features", "answers"), planes),
             opset_version=OPSET,
             dynamo=False,
         )
         quant_pre_process(str(full), str(full), skip_symbolic_shape=True)
-        codes = {"features": (ZERO, UNITS), "answers": (ANSWER_ZERO, ANSWER_UNITS), "steps": (STEP_ZERO, STEP_UNITS)}
+        codes = {"features": (ZERO, UNITS), "answers": (ANSWER_ZERO, ANSWER_UNITS)}
         told = {
             name: [{"scale": np.array(1 / units, np.float32), "zero_point": np.array(zero, np.uint8)}]
             for name, (zero, units) in codes.items()
@@ -108,29 +85,33 @@ def exported(network: GuidedNetwork, scenes: list[Bytes], out: Path) -> float:
     model.producer_name = "stereo-portrait"
     onnx.save(model, str(out))
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
-    said = session.run(None, {"features": scenes[0][None]})
+    (said,) = session.run(None, {"features": np.ascontiguousarray(scenes[0].transpose(1, 2, 0))[None]})
     with torch.no_grad():
-        ours = InTwo(network)(torch.from_numpy(as_numbers(scenes[0][None])))
-    differences = [
-        np.abs((np.float32(a) - zero) / units - b.numpy()).mean()
-        for a, b, (zero, units) in zip(said, ours, list(codes.values())[1:], strict=True)
-    ]
-    return float(np.mean(differences))
+        ours = network(torch.from_numpy(as_numbers(scenes[0][None]))).numpy()
+    return float(np.abs((np.float32(said) - ANSWER_ZERO) / ANSWER_UNITS - ours).mean())
 
 
 def of_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same network without the steps that make bytes of its input and numbers of its outputs."""
+    """The same network without the steps that make bytes of its input and numbers of its output.
+
+    It takes (1, h, w, C): the runtime's whole numbers lie in that order, and others turn them sooner than it does.
+    """
     graph = model.graph
     makers = {node.output[0]: node for node in graph.node}
     (first,) = [n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] == "features"]
     (second,) = [n for n in graph.node if n.input and n.input[0] == first.output[0]]
-    second.input[0] = "features"
+    second.input[0] = "planes"
     graph.node.remove(first)
-    for output in graph.output:
-        last = makers[output.name]
-        makers[last.input[0]].output[0] = output.name
-        graph.node.remove(last)
-    for value in (*graph.input, *graph.output):
+    graph.node.insert(0, onnx.helper.make_node("Transpose", ["features"], ["planes"], perm=[0, 3, 1, 2]))
+    across = graph.input[0].type.tensor_type.shape.dim
+    _, planes, *sides = [copy.deepcopy(side) for side in across]
+    for side, wanted in zip(across[1:], (*sides, planes), strict=True):
+        side.CopyFrom(wanted)
+    (output,) = graph.output
+    last = makers[output.name]
+    makers[last.input[0]].output[0] = output.name
+    graph.node.remove(last)
+    for value in (*graph.input, output):
         value.type.tensor_type.elem_type = TensorProto.UINT8
     onnx.checker.check_model(model)
     return model

@@ -1,7 +1,7 @@
 """The guided network as a PyTorch module: a small U over the folded features, no normalisation by batch or picture.
 
 It looks at every candidate disparity with the evidence for it, chooses one for each pixel, corrects it by less than a
-pixel, may propose a value of its own, and says how sure it is. Choosing keeps edges sharp: a blend of two surfaces'
+pixel, and says how sure it is. Choosing keeps edges sharp: a blend of two surfaces'
 disparities belongs to neither (Tosi et al., "SMD-Nets", CVPR 2021).
 """
 
@@ -10,21 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stereo_portrait.refinement.candidates import CANDIDATES
+from stereo_portrait.refinement.choice import ANSWERS, FINER, STEP, SURE
 from stereo_portrait.refinement.evidence_layout import CHANNELS
-
-CHOICES = CANDIDATES + 1  # the last one is the network's own proposal
-STEP, OWN, SURE = CHOICES, CHOICES + 1, CHOICES + 2
-ANSWERS = CHOICES + 3
-OWN_REACH_PX = 24.0
-SLOPE = 0.1
-
-
-def bent(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, SLOPE)
 
 
 class Block(nn.Module):
-    """Two convolutions beside a short cut."""
+    """Two convolutions beside a short cut. Nothing negative goes in or comes out: whole numbers need no sign."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -32,7 +23,7 @@ class Block(nn.Module):
         self.second = nn.Conv2d(width, width, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(bent(self.first(bent(x))))
+        return F.relu(x + self.second(F.relu(self.first(x))))
 
 
 class GuidedNetwork(nn.Module):
@@ -62,34 +53,27 @@ class GuidedNetwork(nn.Module):
         self.join4 = nn.Conv2d(w4, w4, 3, 1, 1)
         self.up2 = nn.Conv2d(w4, w2, 1)
         self.join2 = nn.Conv2d(w2, w2, 3, 1, 1)
-        self.answers = nn.Conv2d(w2, 4 * ANSWERS, 1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, SLOPE, nonlinearity="leaky_relu")
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)
         for block in (self.level4, self.level8, *self.level16):
             nn.init.zeros_(block.second.weight)
-        nn.init.normal_(self.answers.weight, std=0.01)
         nn.init.normal_(self.verdict.weight, std=0.01)
         with torch.no_grad():  # it begins as the classical answer
-            self.answers.bias[8:12] = 2.0
+            self.verdict.bias[4:8] = 2.0
 
     def forward(self, features: Tensor) -> Tensor:
-        return together(self.before_verdict(features), self.answers, self.verdict)
-
-    def before_verdict(self, features: Tensor) -> Tensor:
-        """f32 (N, w2 + hidden, H/2, W/2) what the answers and the verdict are made of."""
         entry = beside(features, self.stem, self.evidence)
-        around, evidence = bent(entry).split([self.stem.out_channels, self.evidence.out_channels], 1)
-        x2 = self.level2(around)
-        x4 = self.level4(self.down4(bent(x2)))
-        x8 = self.level8(self.down8(bent(x4)))
-        x16 = self.level16(self.down16(bent(x8)))
-        y = self.join8(bent(x8 + twice(self.up8(bent(x16)))))
-        y = self.join4(bent(x4 + twice(self.up4(bent(y)))))
-        y = bent(self.join2(bent(x2 + twice(self.up2(bent(y))))))
-        weighed = bent(self.weighed(torch.cat([evidence, y], 1)))
-        return torch.cat([y, weighed], 1)
+        around, evidence = F.relu(entry).split([self.stem.out_channels, self.evidence.out_channels], 1)
+        x2 = F.relu(self.level2(around))
+        x4 = self.level4(F.relu(self.down4(x2)))
+        x8 = self.level8(F.relu(self.down8(x4)))
+        x16 = self.level16(F.relu(self.down16(x8)))
+        y = F.relu(self.join8(F.relu(x8 + twice(self.up8(x16)))))
+        y = F.relu(self.join4(F.relu(x4 + twice(self.up4(y)))))
+        y = F.relu(self.join2(F.relu(x2 + twice(self.up2(y)))))
+        return self.verdict(F.relu(self.weighed(torch.cat([evidence, y], 1))))
 
 
 def beside(x: Tensor, *layers: nn.Conv2d) -> Tensor:
@@ -98,21 +82,12 @@ def beside(x: Tensor, *layers: nn.Conv2d) -> Tensor:
     return F.conv2d(x, torch.cat([layer.weight for layer in layers]), torch.cat(biases))
 
 
-def together(x: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> Tensor:
-    """The sum of two 1 x 1 convolutions, of the first channels of `x` and of the others, in one pass."""
-    assert first.bias is not None
-    assert second.bias is not None
-    return F.conv2d(x, torch.cat([first.weight, second.weight], 1), first.bias + second.bias)
-
-
 def twice(x: Tensor) -> Tensor:
     """Each value four times."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
-def unfolded(answers: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(N, CHOICES, H, W) choice logits, (N, 1, H, W) step px, own proposal px from the base, confidence logit."""
+def unfolded(answers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(N, CANDIDATES, H, W) choice logits, (N, 1, H, W) step px, and confidence logit."""
     full = F.pixel_shuffle(answers, 2)
-    step = torch.tanh(full[:, STEP : STEP + 1])
-    own = OWN_REACH_PX * torch.tanh(full[:, OWN : OWN + 1] / 4)
-    return full[:, :CHOICES], step, own, full[:, SURE : SURE + 1]
+    return full[:, :CANDIDATES], torch.tanh(full[:, STEP : STEP + 1] / FINER), full[:, SURE : SURE + 1]

@@ -18,10 +18,10 @@ def test_an_answer_that_nothing_around_supports_is_not_offered(monkeypatch: pyte
     answer = LocalMatch(costs, 0, said, np.ones((32, 48), np.bool_), np.zeros((32, 48), np.float32))
     monkeypatch.setattr(candidates, "local_match", lambda *_: answer)
     believed = np.ones((64, 96), np.bool_)
-    found = candidates_of(pair.left, pair.right, base, base, base, base, believed)
+    found = candidates_of(pair.left, pair.right, base, base, believed)
     assert (found.px[LOCAL] == 20).all()
     base[:, 60:] = 1  # now something near by lies there
-    found = candidates_of(pair.left, pair.right, base, base, base, base, believed)
+    found = candidates_of(pair.left, pair.right, base, base, believed)
     assert (found.px[LOCAL, 20:28, 20:40] == 1).all()
 
 
@@ -29,7 +29,7 @@ def test_without_a_second_view_nothing_is_unknown_and_surfaces_behind_are_offere
     photo = synthetic.plane(20, 96, 64, seed=2).pair.left
     base = np.full((64, 96), 8, np.float32)
     base[20:44, 30:60] = 30
-    found = candidates_of(photo, None, base, base, None, base, np.ones((64, 96), np.bool_))
+    found = candidates_of(photo, None, base, base, np.ones((64, 96), np.bool_))
     assert found.px.shape == (CANDIDATES, 64, 96)
     assert np.isfinite(found.px).all()
     assert (found.px[BEHIND, 20:44, 30:60] == 8).all()

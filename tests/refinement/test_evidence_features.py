@@ -8,17 +8,14 @@ from numpy.typing import NDArray
 
 from stereo_portrait.core.depth import MatchEvidence
 from stereo_portrait.matching.sgbm import SgbmMatcher, SgbmSettings
-from stereo_portrait.refinement.candidates import CANDIDATES
+from stereo_portrait.refinement.candidates import CANDIDATES, LOCAL
 from stereo_portrait.refinement.choice import (
     ANSWER_UNITS,
     ANSWER_ZERO,
     ANSWERS,
     CAUTION,
-    OWN,
-    OWN_REACH_PX,
-    STEP_UNITS,
-    STEP_ZERO,
-    SURE,
+    FINER,
+    STEP,
     chosen,
 )
 from stereo_portrait.refinement.evidence_features import Evidence
@@ -98,43 +95,49 @@ def test_odd_sizes_grow_and_nothing_unknown_enters() -> None:
     assert np.isfinite(told.candidates).all()
 
 
-def answers(favourite: int, step_px: float = 0.0, own: float = 0.0, sure: float = 0.0) -> tuple[NDArray, NDArray]:
+def answers(favourite: int, step_px: float = 0.0) -> NDArray[np.uint8]:
     """The same answer at each of 4 x 6 pixels, as the network codes it."""
     said = np.zeros((ANSWERS, 4, 2, 3))
     said[favourite] = 8
-    said[OWN], said[SURE] = own, sure
+    said[STEP] = np.arctanh(step_px) * FINER
     coded = np.clip(np.rint(said * ANSWER_UNITS + ANSWER_ZERO), 0, 255).astype(np.uint8)
-    step = round(np.arctanh(step_px) * STEP_UNITS + STEP_ZERO)
-    return coded.reshape(4 * ANSWERS, 2, 3), np.full((4, 2, 3), step, np.uint8)
+    return coded.reshape(4 * ANSWERS, 2, 3)
+
+
+MEASURED = np.zeros((4, 6), np.bool_)
 
 
 @pytest.mark.parametrize("favourite", range(CANDIDATES))
 def test_the_likeliest_candidate_wins(favourite: int) -> None:
     candidates = np.arange(CANDIDATES, dtype=np.float32)[:, None, None] * 5 + np.zeros((1, 4, 6), np.float32)
-    found, confidence = chosen(*answers(favourite, step_px=0.25), candidates)
-    assert np.allclose(found, 5 * favourite + 0.25, atol=0.5 / STEP_UNITS)
+    found, confidence = chosen(answers(favourite, step_px=0.25), candidates, MEASURED)
+    assert np.allclose(found, 5 * favourite + 0.25, atol=0.51 / FINER / ANSWER_UNITS)
     assert np.allclose(confidence, 0.5)
 
 
-def test_the_networks_own_proposal_counts_from_the_base() -> None:
-    candidates = np.full((CANDIDATES, 4, 6), 40, np.float32)
-    found, _ = chosen(*answers(CANDIDATES, own=-14.0), candidates)
-    assert np.allclose(found, 40 - OWN_REACH_PX, atol=0.1)
+def test_half_a_correction_is_made_where_nothing_was_measured() -> None:
+    filled = MEASURED.copy()
+    filled[1, 3:] = True
+    found, _ = chosen(answers(0, step_px=-0.5), np.full((CANDIDATES, 4, 6), 10, np.float32), filled)
+    assert np.allclose(found, np.where(filled, 9.75, 9.5), atol=0.01)
 
 
 def test_two_surfaces_are_never_blended() -> None:
-    said, steps = answers(0)
-    said[4:8] = ANSWER_ZERO + 79  # the second candidate is nearly as likely, and lies on another surface
+    said = answers(0)
+    said[4 * LOCAL : 4 * LOCAL + 4] = (
+        ANSWER_ZERO + 79 + 10 * (CAUTION[0] - CAUTION[LOCAL])
+    )  # nearly as likely, on another surface
     candidates = np.full((CANDIDATES, 4, 6), 10, np.float32)
-    candidates[1] = 30
-    found, _ = chosen(said, steps, candidates)
+    candidates[LOCAL] = 30
+    found, _ = chosen(said, candidates, MEASURED)
     assert np.allclose(found, 10, atol=1e-3)
 
 
 def test_a_safe_candidate_is_left_only_for_one_that_leads_clearly() -> None:
     candidates = np.full((CANDIDATES, 4, 6), 10, np.float32)
-    candidates[1] = 30
-    for lead, wanted in ((CAUTION - 0.1, 10), (CAUTION + 0.1, 30)):
-        said, steps = answers(0)
-        said[4:8] = round(ANSWER_ZERO + (8 + lead) * ANSWER_UNITS)
-        assert np.allclose(chosen(said, steps, candidates)[0], wanted, atol=1e-3)
+    candidates[LOCAL] = 30
+    caution = CAUTION[0] - CAUTION[LOCAL]
+    for lead, wanted in ((caution - 0.1, 10), (caution + 0.1, 30)):
+        said = answers(0)
+        said[4 * LOCAL : 4 * LOCAL + 4] = round(ANSWER_ZERO + (8 + lead) * ANSWER_UNITS)
+        assert np.allclose(chosen(said, candidates, MEASURED)[0], wanted, atol=1e-3)

@@ -141,7 +141,7 @@ def test_a_network_of_another_kind_is_refused_and_the_median_does_the_work(
 def test_sums_of_16_bits_never_run_over_on_processors_that_use_them(measured: DisparityMap) -> None:
     """The runtime's whole numbers and plain floats in its place say the same."""
     assert measured.evidence is not None
-    told = network_input(measured.evidence).features[None]
+    told = np.ascontiguousarray(network_input(measured.evidence).features.transpose(1, 2, 0))[None]
     exact = onnxruntime.SessionOptions()
     exact.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     path = str(NETWORKS / "guided_stereo.onnx")
@@ -149,8 +149,7 @@ def test_sums_of_16_bits_never_run_over_on_processors_that_use_them(measured: Di
         onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]).run(None, {"features": told})
         for options in (onnxruntime.SessionOptions(), exact)
     )
-    for a, b in zip(quick, plain, strict=True):
-        assert np.abs(a.astype(int) - b).max() <= 1
+    assert np.abs(quick[0].astype(int) - plain[0]).max() <= 1
 
 
 def test_the_same_input_gives_the_same_bits(scene: Scene, measured: DisparityMap) -> None:

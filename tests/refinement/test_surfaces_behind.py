@@ -12,24 +12,23 @@ def test_inside_a_rim_the_background_beyond_it_is_offered() -> None:
     disparity = np.full((60, 60), 10, np.float32)
     y, x = np.mgrid[:60, :60]
     disparity[(y - 30) ** 2 + (x - 30) ** 2 < 20**2] = 40  # a wheel whose gaps the matcher closed
-    offered = disparity.ravel()[surfaces_behind(disparity)[0]]
-    assert (offered == 10).all()
+    assert (surfaces_behind(disparity).px == 10).all()
 
 
 def test_a_stray_in_one_direction_is_not_offered() -> None:
     disparity = np.full((40, 40), 30, np.float32)
     disparity[:, :5] = disparity[:5] = disparity[-5:] = 12
     disparity[20, 34:39] = 1
-    offered = disparity.ravel()[surfaces_behind(disparity)[0]]
-    assert (offered[:, 20, 20] == 12).all()
+    assert surfaces_behind(disparity).px[20, 20] == 12
 
 
 def test_where_nothing_lies_behind_the_pixel_is_its_own_source() -> None:
     disparity = np.full((8, 12), 7, np.float32)
     own = np.arange(96).reshape(8, 12)
-    found, away_px = surfaces_behind(disparity)
-    assert (found == own).all()
-    assert (away_px == 0).all()
+    found = surfaces_behind(disparity)
+    assert (found.source == own).all()
+    assert (found.away_px == 0).all()
+    assert (found.px == 7).all()
 
 
 @settings(max_examples=40, deadline=None)
@@ -38,7 +37,8 @@ def test_where_nothing_lies_behind_the_pixel_is_its_own_source() -> None:
 )
 def test_a_plain_search_finds_the_same(values: np.ndarray) -> None:
     height, width = values.shape
-    found, away_px = surfaces_behind(values)
+    found = surfaces_behind(values)
+    assert np.array_equal(found.px, values.ravel()[found.source])
     for y in range(height):
         for x in range(width):
             offered = []
@@ -51,6 +51,6 @@ def test_a_plain_search_finds_the_same(values: np.ndarray) -> None:
                     offered.append(values[v, u])
                 else:
                     offered.append(values[y, x])
-            assert list(values.ravel()[found[:, y, x]]) == sorted(offered)[1:3]
-            for at, away in zip(found[:, y, x], away_px[:, y, x], strict=True):
-                assert away == abs(at // width - y) + abs(at % width - x)
+            assert found.px[y, x] == sorted(offered)[1]
+            at = found.source[y, x]
+            assert found.away_px[y, x] == abs(at // width - y) + abs(at % width - x)

@@ -9,10 +9,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 from stereo_portrait.networks.session import open_session  # noqa: E402
 from stereo_portrait.refinement.candidates import CANDIDATES  # noqa: E402
-from stereo_portrait.refinement.evidence_layout import CHANNELS, SHAPE  # noqa: E402
+from stereo_portrait.refinement.choice import ANSWERS, SURE  # noqa: E402
+from stereo_portrait.refinement.evidence_features import evidence_of  # noqa: E402
+from stereo_portrait.refinement.evidence_layout import CHANNELS, COSTS, SHAPE, UNLIKE, as_numbers  # noqa: E402
+from stereo_portrait.sources import synthetic  # noqa: E402
 from stereo_portrait.training.export_refiner import exported  # noqa: E402
-from stereo_portrait.training.refiner_network import ANSWERS, SURE, GuidedNetwork  # noqa: E402
-from stereo_portrait.training.train_refiner import edge_weight, loss_of  # noqa: E402
+from stereo_portrait.training.refiner_network import GuidedNetwork  # noqa: E402
+from stereo_portrait.training.train_refiner import edge_weight, loss_of, upside_down  # noqa: E402
 
 
 def answers(favourite: int, sure: float) -> "torch.Tensor":
@@ -24,25 +27,25 @@ def answers(favourite: int, sure: float) -> "torch.Tensor":
 
 def loss(favourite: int, sure: float, target_px: float) -> float:
     offsets = torch.full((1, CANDIDATES - 1, 8, 8), 30.0)
-    offsets[:, 4] = 7.0  # candidate 5 alone is right
+    offsets[:, 3] = 7.0  # candidate 4 alone is right
     target = torch.full((1, 1, 8, 8), target_px)
     return float(loss_of(answers(favourite, sure), offsets, target, torch.ones(1, 1, 8, 8))[0])
 
 
 def test_choosing_the_right_candidate_costs_least() -> None:
-    losses = [loss(favourite, 0, 7.0) for favourite in range(CANDIDATES + 1)]
-    assert int(np.argmin(losses)) == 5
+    losses = [loss(favourite, 0, 7.0) for favourite in range(CANDIDATES)]
+    assert int(np.argmin(losses)) == 4
 
 
 def test_being_sure_pays_only_when_right() -> None:
-    assert loss(5, 3, 7.0) < loss(5, -3, 7.0)
+    assert loss(4, 3, 7.0) < loss(4, -3, 7.0)
     assert loss(1, -3, 7.0) < loss(1, 3, 7.0)
 
 
 def test_a_safe_candidate_is_preferred_to_an_equal_venture() -> None:
     offsets = torch.zeros(1, CANDIDATES - 1, 8, 8)
     target, weight = torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
-    safe, venture = (float(loss_of(answers(k, 0), offsets, target, weight)[0]) for k in (2, 4))
+    safe, venture = (float(loss_of(answers(k, 0), offsets, target, weight)[0]) for k in (1, 4))
     assert safe < venture
 
 
@@ -57,12 +60,27 @@ def test_true_edges_weigh_more() -> None:
     assert (edge_weight(features, torch.zeros(1, 1, 32, 32)) > 1).float().mean() > 0.9
 
 
+def test_a_picture_upside_down_is_told_as_if_it_had_been_seen_so() -> None:
+    photo = synthetic.square_in_front(12, 4, 48, 32, seed=1, side_px=12).pair.left
+    draw = np.random.default_rng(0)
+    base = draw.integers(4, 12, (32, 48)).astype(np.float32)
+    nothing = np.zeros((32, 48), np.bool_)
+
+    def told(photo: np.ndarray, base: np.ndarray) -> np.ndarray:
+        photo, base = np.ascontiguousarray(photo), np.ascontiguousarray(base)
+        return as_numbers(evidence_of(photo, None, base, None, None, base, nothing, nothing).features)
+
+    turned, seen = upside_down(told(photo, base)), told(photo[::-1], base[::-1])
+    same = np.r_[0 : 4 * COSTS, 4 * SHAPE : 4 * UNLIKE]  # which of two equal surfaces lies behind is left open
+    assert np.abs(turned - seen)[same].max() < 1e-6
+
+
 def test_the_exported_file_agrees_with_torch_at_another_size(tmp_path: Path) -> None:
     torch.manual_seed(1)
     draw = np.random.default_rng(0)
     scenes = [draw.integers(60, 200, (4 * CHANNELS, height, 24), dtype=np.uint8) for height in (16, 32)]
-    assert exported(GuidedNetwork(), scenes, tmp_path / "network.onnx") < 0.06  # half a step is 0.05 and 0.0125
+    assert exported(GuidedNetwork(), scenes, tmp_path / "network.onnx") < 0.06  # half a step is 0.05
     assert (tmp_path / "network.onnx").stat().st_size < 1_000_000
     assert [p.name for p in tmp_path.iterdir()] == ["network.onnx"]
-    said = open_session(tmp_path / "network.onnx").said({"features": scenes[1][None, :, :, :16]})
-    assert [(a.dtype, a.shape) for a in said] == [(np.uint8, (1, n, 32, 16)) for n in (4 * 17, 4)]
+    said = open_session(tmp_path / "network.onnx").said({"features": np.zeros((1, 32, 16, 4 * CHANNELS), np.uint8)})
+    assert [(a.dtype, a.shape) for a in said] == [(np.uint8, (1, 4 * ANSWERS, 32, 16))]
