@@ -15,7 +15,7 @@ Map = NDArray[np.float32]
 CANDIDATES = 5
 """base, median, farther, a second matcher's, the surface behind"""
 MEDIAN, FARTHER, LOCAL, BEHIND = 1, 2, 3, 4
-FARTHER_PX = 9
+FARTHER_PX = 9  # side of the window whose smallest disparity is offered
 AROUND_PX, AROUND_STEP = 64, 4  # how far around, and which pixels of that, say what is plausible
 STRANGE_PX = 2.0
 
@@ -30,8 +30,9 @@ class Candidates:
 
 
 def candidates_of(left: Image, right: Image | None, base_px: Map, median_px: Map, believed: Mask) -> Candidates:
-    """Every candidate, (H, W) with H and W even; see `evidence_of`. Without a second view a smooth surface through what
-    is believed takes the second matcher's place.
+    """Every candidate, (H, W) with H and W even; see `evidence_of`.
+
+    Without a second view a smooth surface through what is believed takes the second matcher's place.
     """
     behind = surfaces_behind(median_px)
     px = np.empty((CANDIDATES, *base_px.shape), np.float32)

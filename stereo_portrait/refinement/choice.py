@@ -15,7 +15,7 @@ Bytes = NDArray[np.uint8]
 STEP, SURE = CANDIDATES, CANDIDATES + 1  # after the log odds of the candidates
 ANSWERS = CANDIDATES + 2
 ANSWER_ZERO, ANSWER_UNITS = 140, 10  # byte b stands for (b - ZERO) / UNITS
-FINER = 4  # what the step is said in: it needs finer steps than log odds
+FINER = 4  # the step is said this many times as large: it needs finer steps than log odds
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
 TOGETHER_PX = 1.0  # proposals this close to the chosen one lie on the same surface and are averaged
 CAUTION = np.array([2.5, 2.5, -1.0, 0.0, 0.5], np.float32)
@@ -27,8 +27,8 @@ def chosen(answers: Bytes, candidates: Map, filled: Mask) -> tuple[Map, Map]:
     """(H, W) px and confidence in [0, 1] from folded answers (4 ANSWERS, H/2, W/2) and (CANDIDATES, H, W) px.
 
     The likeliest candidate wins; others within TOGETHER_PX of it join with their own likelihood. One correction of
-    less than a pixel goes with them all; where `filled`, (H, W), nothing was measured that it could be read from, and
-    it is only what was right most often, half of it is made.
+    less than a pixel goes with them all. Half of it is made where `filled` (H, W): nothing was measured there that it
+    could be read from, it is only what most often was right.
     """
     disparity_px, confidence = np.empty((2, *candidates.shape[1:]), np.float32)
     in_bands(_choose, len(disparity_px), answers.size, answers, candidates, CAUTION, filled, disparity_px, confidence)
@@ -67,6 +67,7 @@ def _choose(
 ) -> None:
     """Row by row of one part of every block of 2 x 2, so that each loop runs over neighbours in memory."""
     count, _, width = candidates.shape
+    step_at, sure_at = count, count + 1  # STEP and SURE; compiled code would remember another file's numbers
     half = width // 2
     odds, proposals = np.empty((count, half), np.float32), np.empty((count, half), np.float32)
     said = np.empty((3, half), np.float32)
@@ -77,8 +78,8 @@ def _choose(
             part = 2 * (y & 1) + dx
             for index in range(count):
                 _numbers(answers[4 * index + part, row], ANSWER_ZERO, ANSWER_UNITS, caution[index], odds[index])
-            _numbers(answers[4 * STEP + part, row], ANSWER_ZERO, FINER * ANSWER_UNITS, np.float32(0), step)
-            _numbers(answers[4 * SURE + part, row], ANSWER_ZERO, ANSWER_UNITS, np.float32(0), trust)
+            _numbers(answers[4 * step_at + part, row], ANSWER_ZERO, FINER * ANSWER_UNITS, np.float32(0), step)
+            _numbers(answers[4 * sure_at + part, row], ANSWER_ZERO, ANSWER_UNITS, np.float32(0), trust)
             for x in range(half):
                 step[x] = _tanh(step[x])
             for x in range(half):

@@ -31,7 +31,7 @@ class Behind:
 
 
 def surfaces_behind(disparity_px: Map) -> Behind:
-    """Of the nearest values to the left, to the right, above and below that are farther by FARTHER_PX."""
+    """The second farthest of the nearest values to the left, right, above and below that are farther by FARTHER_PX."""
     height, width = disparity_px.shape
     sideways = np.empty((2, height, width), np.int32)
     upright = np.empty((2, width, height), np.int32)
