@@ -85,7 +85,8 @@ def overview(estimate: DepthEstimate, result: PortraitResult | None) -> np.ndarr
     kind = "depth, near is warm" if depth.metric else "relative depth, near is warm"
     tiles += [(kind, depth_picture(depth)), ("confidence, warm is sure", coloured(depth.confidence, (0.0, 1.0)))]
     if depth.flaws.any():
-        tiles.append(("flaws: grey filled, orange occluded or inconsistent, red no match", flaw_picture(depth.flaws)))
+        legend = "grey filled, orange inconsistent, red no match, violet unseen, blue flat"
+        tiles.append((legend, flaw_picture(depth.flaws)))
     return contact_sheet(tiles)
 
 
