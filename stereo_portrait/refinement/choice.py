@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Mask
+from stereo_portrait.core.depth import Flaw
 from stereo_portrait.refinement.candidates import CANDIDATES
 
 Map = NDArray[np.float32]
@@ -17,6 +18,9 @@ ANSWERS = CANDIDATES + 2
 ANSWER_ZERO, ANSWER_UNITS = 140, 10  # byte b stands for (b - ZERO) / UNITS
 FINER = 4  # the step is said this many times as large: it needs finer steps than log odds
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
+KEPT_PX = 1.0  # a filled pixel whose new value lies this near what was measured there is measured after all
+INVENTED = 0.5  # most confidence of a filled pixel
+FILLED = int(Flaw.FILLED)
 TOGETHER_PX = 1.0  # proposals this close to the chosen one lie on the same surface and are averaged
 CAUTION = np.array([2.5, 2.5, -1.0, 0.0, 0.5], np.float32)
 """Log odds that the candidates gain: drawn scenes, from which the network learned, reward leaving the base and its
@@ -33,6 +37,27 @@ def chosen(answers: Bytes, candidates: Map, filled: Mask) -> tuple[Map, Map]:
     disparity_px, confidence = np.empty((2, *candidates.shape[1:]), np.float32)
     in_bands(_choose, len(disparity_px), answers.size, answers, candidates, CAUTION, filled, disparity_px, confidence)
     return disparity_px, confidence
+
+
+def settled(disparity_px: Map, confidence: Map, raw_px: Map, flaws: Bytes) -> Bytes:
+    """(H, W) `flaws` after the choice: a filled pixel that found back to what was measured there is measured after all.
+
+    `raw_px` (H, W) is what the matcher said before judging, NaN where nothing. `confidence` changes in place: what
+    stays filled is never sure.
+    """
+    after = np.empty_like(flaws)
+    in_bands(_settle, len(flaws), flaws.size, disparity_px, raw_px, flaws, confidence, after)
+    return after
+
+
+@numba.njit(cache=True, nogil=True)
+def _settle(top: int, bottom: int, disparity: Any, raw: Any, flaws: Any, confidence: Any, after: Any) -> None:
+    for y in range(top, bottom):
+        for x in range(flaws.shape[1]):
+            flaw, sure = flaws[y, x], confidence[y, x]
+            back = (abs(disparity[y, x] - raw[y, x]) <= np.float32(KEPT_PX)) & (sure > np.float32(INVENTED))  # not NaN
+            after[y, x] = flaw & np.uint8(255 - FILLED) if back else flaw
+            confidence[y, x] = min(sure, np.float32(INVENTED)) if (flaw & FILLED) and not back else sure
 
 
 @numba.njit(cache=True, inline="always")
@@ -70,26 +95,30 @@ def _choose(
     step_at, sure_at = count, count + 1  # STEP and SURE; compiled code would remember another file's numbers
     half = width // 2
     odds, proposals = np.empty((count, half), np.float32), np.empty((count, half), np.float32)
-    said = np.empty((3, half), np.float32)
-    step, trust, found = said[0], said[1], said[2]
+    made, step = np.empty(width, np.float32), np.empty(half, np.float32)  # how much of the step is made, and the step
+    found, trust = np.empty((2, half), np.float32), np.empty((2, half), np.float32)
     for y in range(top, bottom):
         row = y >> 1
+        for x in range(width):
+            made[x] = np.float32(1) - np.float32(0.5) * np.float32(filled[y, x])
         for dx in range(2):
             part = 2 * (y & 1) + dx
             for index in range(count):
                 _numbers(answers[4 * index + part, row], ANSWER_ZERO, ANSWER_UNITS, caution[index], odds[index])
             _numbers(answers[4 * step_at + part, row], ANSWER_ZERO, FINER * ANSWER_UNITS, np.float32(0), step)
-            _numbers(answers[4 * sure_at + part, row], ANSWER_ZERO, ANSWER_UNITS, np.float32(0), trust)
+            sure = trust[dx]
+            _numbers(answers[4 * sure_at + part, row], ANSWER_ZERO, ANSWER_UNITS, np.float32(0), sure)
+            for x in range(half):
+                sure[x] = np.float32(0.5) + np.float32(0.5) * _tanh(sure[x] * np.float32(0.5))
             for x in range(half):
                 step[x] = _tanh(step[x])
             for x in range(half):
-                step[x] *= np.float32(0.5) if filled[y, np.uint32(2 * x + dx)] else np.float32(1)
+                step[x] *= made[np.uint32(2 * x + dx)]
             for index in range(count):
                 _sums(candidates[index, y], dx, step, proposals[index])
-            _likeliest(odds, proposals, found)
-            for x in range(half):
-                disparity[y, 2 * x + dx] = found[x]
-                confidence[y, 2 * x + dx] = np.float32(0.5) + np.float32(0.5) * _tanh(trust[x] * np.float32(0.5))
+            _likeliest(odds, proposals, found[dx])
+        _interleaved(found, disparity[y])
+        _interleaved(trust, confidence[y])
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -103,6 +132,15 @@ def _sums(candidate: Any, dx: int, step: Any, out: Any) -> None:
     """Every other value of a row, and what is added to it."""
     for x in range(out.shape[0]):
         out[x] = candidate[np.uint32(2 * x + dx)] + step[x]
+
+
+@numba.njit(cache=True, nogil=True)
+def _interleaved(halves: Any, out: Any) -> None:
+    """(2, W/2), of even and of odd columns, as one row."""
+    even, odd = halves[0], halves[1]
+    for x in range(even.shape[0]):
+        out[2 * x] = even[x]
+        out[2 * x + 1] = odd[x]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)

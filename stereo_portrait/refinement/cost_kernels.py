@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from stereo_portrait.refinement.evidence_kernels import FASTMATH, fold, squeezed
-from stereo_portrait.refinement.evidence_layout import COSTS, DIFFERENCE, SIDE_COSTS, STEPS, SUPPORTS
+from stereo_portrait.refinement.evidence_layout import COSTS, DIFFERENCE, SIDE_COSTS, SUPPORTS
 from stereo_portrait.refinement.local_kernels import WHOLE
 
 COST_CAP = 48.0  # grey levels: a worse match is no worse
@@ -138,18 +138,6 @@ def fill_costs(
             row[x] = squeezed(difference)
         fold(row, features, DIFFERENCE, y)
         _row_slopes(grey_left[y], grey_right[y], base, columns, places, shares, four, product[y], square[y])
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def fill_steps(top: int, bottom: int, features: Any, index: int, product: Any, square: Any) -> None:
-    """A sub-pixel step from the two sums over its window."""
-    row = np.empty(product.shape[1], np.float32)
-    for y in range(top, bottom):
-        slopes, squares = product[y], square[y]
-        for x in range(row.shape[0]):
-            step = -slopes[x] / (squares[x] + np.float32(4))
-            row[x] = min(max(step, np.float32(-1)), np.float32(1))
-        fold(row, features, STEPS + index, y)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)

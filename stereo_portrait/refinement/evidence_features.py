@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image, Mask
 from stereo_portrait.refinement.candidates import Candidates, candidates_of
-from stereo_portrait.refinement.cost_kernels import SUPPORT_SCALE, fill_costs, fill_steps, fill_support
+from stereo_portrait.refinement.cost_kernels import SUPPORT_SCALE, fill_costs, fill_support
 from stereo_portrait.refinement.evidence_kernels import fill_pictures, fill_shape
 from stereo_portrait.refinement.evidence_layout import CHANNELS, COSTS, DISAGREE, LEAST, REASONS, ZERO, as_bytes
 from stereo_portrait.refinement.local_match import LocalMatch
+from stereo_portrait.refinement.step_kernels import fill_steps
 
 Map = NDArray[np.float32]
-STEP_WINDOWS_PX = (5, 13)
 MEAN_PX = 31
 
 
@@ -84,9 +84,7 @@ def _compare(
     in_bands(fill_support, height, features.size, features, found.px, local.costs, local.first_step)
     features[4 * LEAST : 4 * (LEAST + 1)] = as_bytes(np.float32(SUPPORT_SCALE) * local.least)
     features[4 * DISAGREE : 4 * (DISAGREE + 1)] = as_bytes(~local.agreed)
-    for index, window in enumerate(STEP_WINDOWS_PX):
-        sums = [cv2.boxFilter(part, -1, (window, window)) for part in (product, square)]
-        in_bands(fill_steps, height, features.size, features, index, *sums)
+    in_bands(fill_steps, height, features.size, features, product, square)
 
 
 def _packed(picture: Image) -> NDArray[np.int32]:

@@ -1,5 +1,6 @@
 """A matcher's evidence -> the guided network's input; training and use go through the same door."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +13,7 @@ from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner, We
 MULTIPLE = 16  # the network halves a picture four times
 SENSOR_TOP = 60.0  # where the 98th percentile of inverse depth is put
 FILLED_VOTE = 0.4
-MEDIAN = WeightedMedianRefiner(WeightedMedianSettings(stride_px=2, least_change_px=1.0))  # as it was learned from
+MEDIAN = WeightedMedianRefiner(WeightedMedianSettings(radius_px=4, stride_px=2, least_change_px=1.0))
 
 
 def network_input(found: MatchEvidence) -> Evidence:
@@ -52,4 +53,5 @@ def _grown(array: NDArray) -> NDArray:
     down, across = -array.shape[0] % MULTIPLE, -array.shape[1] % MULTIPLE
     if not down and not across:
         return np.ascontiguousarray(array)
-    return np.pad(array, [(0, down), (0, across), *[(0, 0)] * (array.ndim - 2)], mode="edge")
+    plain = array.view(np.uint8) if array.dtype == np.bool_ else array
+    return cv2.copyMakeBorder(plain, 0, down, 0, across, cv2.BORDER_REPLICATE).view(array.dtype)

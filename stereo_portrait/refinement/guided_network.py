@@ -10,24 +10,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import RectifiedPair
 from stereo_portrait.core.depth import DisparityMap, Flaw, MatchEvidence
 from stereo_portrait.core.errors import ConfigError, WeightsError
 from stereo_portrait.networks.session import Session
 from stereo_portrait.networks.weights import open_weights
-from stereo_portrait.refinement.choice import ANSWERS, chosen
+from stereo_portrait.refinement.choice import ANSWERS, chosen, settled
 from stereo_portrait.refinement.guided_input import network_input
 from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner, WeightedMedianSettings
 
 Map = NDArray[np.float32]
 TILE_ROWS = 1024  # of half-size pixels at a time; bounds the memory of the network
 OVERLAP_ROWS = 96  # of half-size pixels: more than the network sees to either side
-KEPT_PX = 1.0  # a filled pixel whose new value lies this near what was measured there is measured after all
-INVENTED = 0.5  # most confidence of a filled pixel
 VOTE = WeightedMedianRefiner(
-    WeightedMedianSettings(radius_px=2, passes=2, colour_sigma=20.0, edge_step_px=1.0, least_change_px=0.25)
+    WeightedMedianSettings(radius_px=2, colour_sigma=20.0, edge_step_px=1.0, least_change_px=0.25)
 )
 LEAST_VOTE = 0.05
+SMOOTH_PX, SAME_PX = 9, 0.5  # the last window's side; values that far off there hardly count: another surface
 
 
 @dataclass(frozen=True)
@@ -67,20 +67,12 @@ class GuidedNetworkRefiner:
         except WeightsError as error:
             self.notice = f"the weighted median refined the disparity, for want of the network: {error}"
             return self.classical.refine(disparity, pair)
-        judged = evidence.judged
-        guessed = (judged.flaws & Flaw.FILLED) > 0
-        measured = guessed & (np.abs(small_px - evidence.raw_left_px) <= KEPT_PX)  # NaN compares false
-        flaws = np.where(measured & (confidence > INVENTED), judged.flaws & ~np.uint8(Flaw.FILLED), judged.flaws)
-        filled = (flaws & Flaw.FILLED) > 0
-        confidence = np.where(filled, np.minimum(confidence, np.float32(INVENTED)), confidence)
+        flaws = settled(small_px, confidence, evidence.raw_left_px, evidence.judged.flaws)
         known = disparity.known
-        if evidence.enlarge is None:
-            full_px, full_confidence, full_flaws = small_px, confidence, flaws.astype(np.uint8)
-        else:
-            full_px, full_confidence, full_flaws = evidence.enlarge(small_px, confidence, flaws.astype(np.uint8))
-        full_px = np.where(known, full_px, np.float32(np.nan)).astype(np.float32)
-        full_confidence = np.where(known, full_confidence, np.float32(0)).astype(np.float32)
-        return replace(disparity, disparity_px=full_px, confidence=full_confidence, flaws=full_flaws)
+        if evidence.enlarge is not None:
+            small_px, confidence, flaws = evidence.enlarge(small_px, confidence, flaws)
+        full_px = np.where(known, small_px, np.float32(np.nan))
+        return replace(disparity, disparity_px=full_px, confidence=np.where(known, confidence, 0), flaws=flaws)
 
 
 def answered(session: Session, evidence: MatchEvidence) -> tuple[Map, Map]:
@@ -93,7 +85,8 @@ def answered(session: Session, evidence: MatchEvidence) -> tuple[Map, Map]:
     disparity_px, confidence = chosen(answers, told.candidates, filled)
     disparity_px, confidence = disparity_px[:height, :width], confidence[:height, :width]
     nothing = np.zeros((height, width), np.bool_)
-    return VOTE.cleaned(disparity_px, confidence + np.float32(LEAST_VOTE), nothing, evidence.left), confidence
+    voted = VOTE.cleaned(disparity_px, confidence + np.float32(LEAST_VOTE), nothing, evidence.left)
+    return cv2.bilateralFilter(voted, SMOOTH_PX, SAME_PX, SMOOTH_PX / 2), confidence
 
 
 def in_strips(session: Session, features: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -114,4 +107,11 @@ def in_strips(session: Session, features: NDArray[np.uint8]) -> NDArray[np.uint8
 def _turned(features: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(C, h, w) as (1, h, w, C)."""
     planes, height, width = features.shape
-    return cv2.transpose(features.reshape(planes, height * width)).reshape(1, height, width, planes)
+    flat, turned = features.reshape(planes, height * width), np.empty((height * width, planes), np.uint8)
+
+    def turn(top: int, bottom: int) -> None:
+        part = slice(top * width, bottom * width)
+        cv2.transpose(flat[:, part], dst=turned[part])
+
+    in_bands(turn, height, features.size)
+    return turned.reshape(1, height, width, planes)

@@ -140,11 +140,18 @@ def find_winners(top: int, bottom: int, costs: Any, first: int, disparity: Any, 
         lowest[:] = WHOLE
         their_lowest[:] = WHOLE
         for k in range(steps):
-            _lower(costs[y, k], np.int16(k), lowest, best)
+            step, row = np.int16(k), costs[y, k]
+            for x in range(width):  # loads in a branch would keep the loops from vectorising
+                cost, kept, low = row[x], best[x], lowest[x]
+                best[x] = step if cost < low else kept
+                lowest[x] = min(cost, low)
             start = min(max(0, first + k), width)
             end = max(start, min(width, width + first + k))
-            there = slice(start - first - k, end - first - k)
-            _lower(costs[y, k, start:end], np.int16(k), their_lowest[there], theirs[there])
+            seen, those, their_low = row[start:end], theirs[start - first - k :], their_lowest[start - first - k :]
+            for x in range(end - start):
+                cost, kept, low = seen[x], those[x], their_low[x]
+                those[x] = step if cost < low else kept
+                their_low[x] = min(cost, low)
         for x in range(width):
             winner: Any = np.int64(best[x])
             cost = np.float32(lowest[x])
@@ -158,12 +165,3 @@ def find_winners(top: int, bottom: int, costs: Any, first: int, disparity: Any, 
             disparity[y, x] = np.float32(2) * (np.float32(first + winner) + fraction)
             at = x - first - winner
             agreed[y, x] = 0 <= at < width and abs(np.int64(theirs[at]) - winner) <= 1
-
-
-@numba.njit(cache=True, nogil=True)
-def _lower(costs: Any, step: Any, lowest: Any, best: Any) -> None:
-    """Where these costs are lower than the lowest so far, they and their step take its place."""
-    for x in range(costs.shape[0]):
-        cost, least, kept = costs[x], lowest[x], best[x]  # loads in a branch would keep the loop from vectorising
-        best[x] = step if cost < least else kept
-        lowest[x] = cost if cost < least else least

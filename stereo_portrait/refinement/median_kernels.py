@@ -11,6 +11,7 @@ import numpy as np
 
 BIN_PX = 0.25  # finer than any edge
 GAP = 64  # pixels: a narrower gap between two runs is not worth a stop
+HOLE = -1e6  # stands for NaN where neighbours are compared
 LANES = 8  # numbers that processors take at a time
 BLOCK = 32  # runs of pixels are looked at in multiples of this, which vectorise without a rest
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
@@ -23,6 +24,46 @@ def _likeness(difference: Any, scale: Any) -> Any:
     for _ in range(4):
         y *= y
     return y
+
+
+@numba.njit(cache=True, nogil=True)
+def lay_out(
+    top: int,
+    bottom: int,
+    found: Any,
+    trust: Any,
+    step: Any,
+    radius: int,
+    values: Any,
+    votes: Any,
+    known: Any,
+    jumps: Any,
+) -> None:
+    """Rows of `found` and their votes into the grown arrays, 0 where nothing is known; what is known, and jumps.
+
+    `jumps` (H, W) is 1 beside a step > `step` to a neighbour above, below, left or right, and at the rim of a hole.
+    """
+    height, width = found.shape
+    room = np.empty((3, width), np.float32)
+    for y in range(top, bottom):
+        for row in range(3):
+            there, level = found[min(max(y + row - 1, 0), height - 1)], room[row]
+            for x in range(width):
+                level[x] = there[x] if there[x] == there[x] else np.float32(HOLE)  # NaN
+        above, here, below = room[0], room[1], room[2]
+        value, vote = values[y + radius, radius : radius + width], votes[y + radius, radius : radius + width]
+        for x in range(width):
+            finite = abs(found[y, x]) < np.float32(np.inf)  # NaN compares false
+            value[x] = here[x] if finite else np.float32(0)
+            vote[x] = trust[y, x] if finite else np.float32(0)
+            known[y, x] = finite
+        jump = jumps[y]
+        for x in range(width):
+            jump[x] = (abs(above[x] - here[x]) > step) | (abs(below[x] - here[x]) > step)
+        for x in range(width - 1):
+            jump[x] |= abs(here[x + 1] - here[x]) > step
+        for x in range(1, width):
+            jump[x] |= abs(here[x - 1] - here[x]) > step
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)

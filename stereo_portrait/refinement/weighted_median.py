@@ -10,7 +10,7 @@ from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image, RectifiedPair
 from stereo_portrait.core.depth import DisparityMap, Flaw
 from stereo_portrait.core.errors import ConfigError
-from stereo_portrait.refinement.median_kernels import BIN_PX, BLOCK, median_rows
+from stereo_portrait.refinement.median_kernels import BIN_PX, BLOCK, lay_out, median_rows
 
 
 @dataclass(frozen=True)
@@ -69,38 +69,24 @@ class WeightedMedianRefiner:
         `trust` is each value's vote.
         """
         s = self.settings
-        known = np.isfinite(found)
-        r = s.radius_px
-        trust = np.where(known, trust, np.float32(0)).astype(np.float32)
-        votes, told = _grown(trust, r), cv2.medianBlur(guide, 3)
-        planes = np.stack([_grown(plane.astype(np.float32), r) for plane in cv2.split(told)])
+        r, (height, width) = s.radius_px, found.shape
+        grown = (height + 2 * r, width + 2 * r + BLOCK)
+        told = cv2.copyMakeBorder(cv2.medianBlur(guide, 3), r, r, r, r + BLOCK, cv2.BORDER_CONSTANT, value=0)
+        planes = np.stack(cv2.split(told), dtype=np.float32)
         scale = np.float32(1 / (2 * (3 * s.colour_sigma) ** 2) / 16)
-        reach = np.where(filled, np.float32(min(BIN_PX, s.least_change_px)), np.float32(s.least_change_px))
-        reach = cv2.copyMakeBorder(reach, 0, 0, 0, BLOCK, cv2.BORDER_CONSTANT, value=0)
-        where = known & (_near_jumps(found, r, s.edge_step_px) | filled)
-        for _ in range(s.passes):
+        reach = np.full((height, width + BLOCK), s.least_change_px, np.float32)
+        np.copyto(reach[:, :width], min(BIN_PX, s.least_change_px), where=filled)
+        values, votes = np.zeros(grown, np.float32), np.zeros(grown, np.float32)
+        known, jumps = np.empty((2, height, width), np.uint8)
+        begun = (np.float32(s.edge_step_px), r, values, votes, known, jumps)
+        window = np.ones((2 * r + 1,) * 2, np.uint8)
+        changed = filled.view(np.uint8)
+        for number in range(s.passes):
+            in_bands(lay_out, height, found.size, found, trust, *begun)
+            where = cv2.dilate(jumps, window) | changed if number == 0 else cv2.dilate(changed, window)
+            where &= known
             cleaned, changed = found.copy(), np.zeros(found.shape, np.uint8)
-            values = _grown(np.where(known, found, np.float32(0)), r)
             places = (where, reach, scale, r, s.stride_px)
-            in_bands(median_rows, len(found), found.size, values, votes, planes, *places, cleaned, changed)
-            found = cleaned
-            where = known & (cv2.dilate(changed, np.ones((2 * r + 1,) * 2, np.uint8)) > 0)  # elsewhere nothing is new
+            in_bands(median_rows, height, found.size, values, votes, planes, *places, cleaned, changed)
+            found = cleaned  # in the next pass only what lies beside a change is new
         return found
-
-
-def _grown(array: NDArray[np.float32], by: int) -> NDArray[np.float32]:
-    return cv2.copyMakeBorder(array, by, by, by, by + BLOCK, cv2.BORDER_CONSTANT, value=0)
-
-
-def _near_jumps(disparity_px: NDArray[np.float32], radius_px: int, step_px: float) -> NDArray[np.bool_]:
-    """(H, W) True where a step > step_px between 4-neighbours, or the rim of a hole, lies inside the window."""
-    values = np.where(np.isnan(disparity_px), np.float32(-1e6), disparity_px)
-    jumps = np.zeros(values.shape, np.uint8)
-    across = np.abs(np.diff(values, axis=1)) > step_px
-    down = np.abs(np.diff(values, axis=0)) > step_px
-    jumps[:, :-1] |= across
-    jumps[:, 1:] |= across
-    jumps[:-1] |= down
-    jumps[1:] |= down
-    near: NDArray[np.bool_] = cv2.dilate(jumps, np.ones((2 * radius_px + 1,) * 2, np.uint8)) > 0
-    return near
