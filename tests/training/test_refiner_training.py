@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 from stereo_portrait.networks.session import open_session  # noqa: E402
 from stereo_portrait.refinement.candidates import CANDIDATES  # noqa: E402
 from stereo_portrait.refinement.choice import ANSWERS, SURE  # noqa: E402
@@ -82,5 +82,6 @@ def test_the_exported_file_agrees_with_torch_at_another_size(tmp_path: Path) -> 
     assert exported(GuidedNetwork(), scenes, tmp_path / "network.onnx") < 0.06  # half a step is 0.05
     assert (tmp_path / "network.onnx").stat().st_size < 1_000_000
     assert [p.name for p in tmp_path.iterdir()] == ["network.onnx"]
+    assert "Resize" not in {node.op_type for node in onnx.load(tmp_path / "network.onnx").graph.node}
     said = open_session(tmp_path / "network.onnx").said({"features": np.zeros((1, 32, 16, 4 * CHANNELS), np.uint8)})
     assert [(a.dtype, a.shape) for a in said] == [(np.uint8, (1, 4 * ANSWERS, 32, 16))]
