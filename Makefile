@@ -60,6 +60,7 @@ train-subject: setup  ## train the built-in subject network (needs the extra "tr
 TRAIN_CUTOUTS ?= cutouts
 SCENES ?= out/scenes
 FRAMES ?= out/frames
+MIRRORED ?= out/mirrored
 
 train-refiner: setup  ## train the guided network (needs the extra "train")
 	$(BIN)/python -m stereo_portrait.training.refiner_pool stereo --photos $(TRAIN_PHOTOS) \
@@ -71,6 +72,8 @@ train-refiner: setup  ## train the guided network (needs the extra "train")
 
 measure-refiner: setup  ## every figure of docs/refinement.md: SCENES in a layout of `evaluate`, FRAMES of depth cameras
 	$(BIN)/stereo-portrait evaluate $(SCENES) --method sgbm,sgbm+wls,sgbm+median,sgbm+network
+	$(BIN)/python -m stereo_portrait.training.mirror_scenes --scenes $(SCENES) --out $(MIRRORED)
+	$(BIN)/stereo-portrait evaluate $(MIRRORED) --method sgbm+median,sgbm+network
 	for what in trust portraits speed; do \
 		$(BIN)/python -m stereo_portrait.training.measure_refiner $$what --scenes $(SCENES) || exit 1; done
 	$(BIN)/python -m stereo_portrait.training.measure_refiner sensor --frames $(FRAMES)
