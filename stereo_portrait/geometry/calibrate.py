@@ -13,12 +13,11 @@ from stereo_portrait.core.errors import CalibrationError, ConfigError
 from stereo_portrait.core.rig import RigCalibration
 from stereo_portrait.geometry import bundle
 from stereo_portrait.geometry.bundle import Fit, ModelName, View
-from stereo_portrait.geometry.rectify import rectifying_rotations
+from stereo_portrait.geometry.held_out import MODELS, Size, cross_validated, simplest_good
+from stereo_portrait.geometry.outliers import Rejected, without_outliers
 
 Array = NDArray[np.float64]
-Size = tuple[int, int]
 CONTRADICTION_PX = 2.5  # a median error that no lens and no jitter explains
-MODELS: tuple[ModelName, ...] = ("pinhole4", "pinhole5", "fisheye", "pinhole8")  # in order of preference
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,6 @@ class CalibrateSettings:
             raise ConfigError(f"calibrate.folds must be at least 2, found {self.folds}")
         if self.point_sigmas < 3 or self.view_factor < 1.5:
             raise ConfigError("calibrate.point_sigmas must be at least 3 and calibrate.view_factor at least 1.5")
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A view that was left out, and why."""
-
-    name: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +74,7 @@ def calibrate(
     fit = _robust(views, first, left_size, right_size)
     if _median_error(fit) > CONTRADICTION_PX:
         raise CalibrationError(_contradiction(views, fit, left_size, right_size))
-    views, fit, thrown, dropped = _without_outliers(views, fit, settings, left_size, right_size)
+    views, fit, thrown, dropped = without_outliers(views, fit, settings.view_factor, settings.point_sigmas)
     rejected += thrown
     _enough(views, settings, rejected)
     _not_degenerate(views, fit)
@@ -97,10 +88,10 @@ def calibrate(
                 fits[model] = _fit(views, model, left_size, right_size)
             except CalibrationError:
                 continue
-        held[model] = _cross_validated(views, fits[model], settings.folds, left_size, right_size)
+        held[model] = cross_validated(views, fits[model], settings.folds, left_size, right_size)
         scores[model] = float(np.sqrt(np.mean(held[model][0])))
         advance(model)
-    chosen = _simplest_good(held)
+    chosen = simplest_good(held)
     fit = fits[chosen]
     rows_px = held[chosen][1]
     rotation, t_m = fit.pose
@@ -196,75 +187,6 @@ def _fit(views: list[View], model: ModelName, left_size: Size, right_size: Size)
     return bundle.solve(views, model, rough.shared, rough.poses)
 
 
-def _without_outliers(
-    views: list[View], fit: Fit, settings: CalibrateSettings, left_size: Size, right_size: Size
-) -> tuple[list[View], Fit, list[Rejected], int]:
-    """Views and points that the rest contradicts are taken out, worst first, until none is left."""
-    thrown: list[Rejected] = []
-    dropped = 0
-    for _ in range(6):
-        errors = [_view_rms(pair) for pair in fit.residuals]
-        usual = float(np.median(errors))
-        limit = settings.view_factor * usual + 0.15
-        bad = [i for i, e in enumerate(errors) if e > limit]
-        if bad:
-            # A bad view bends the others too: only the clearly worst go in one round.
-            bad = [i for i in bad if errors[i] > 0.4 * max(errors)]
-            thrown += [Rejected(views[i].name, _why(views[i], fit, errors[i], usual)) for i in bad]
-            keep = [i for i in range(len(views)) if i not in bad]
-            views = [views[i] for i in keep]
-            if sum(v.both for v in views) < 3:
-                return views, fit, thrown, dropped
-            fit = bundle.solve(views, fit.model, fit.shared, fit.poses[keep], huber_px=1.0)
-            continue
-        lengths = np.concatenate([np.linalg.norm(r, axis=1) for pair in fit.residuals for r in pair])
-        sigma = 1.4826 * float(np.median(lengths)) / 1.1774  # Rayleigh: median of a 2-D normal's length is 1.1774 sigma
-        cleaned = [
-            _trimmed(v, pair, settings.point_sigmas * sigma + 0.05)
-            for v, pair in zip(views, fit.residuals, strict=True)
-        ]
-        count = sum(n for _, n in cleaned)
-        views = [v for v, _ in cleaned]
-        dropped += count
-        fit = bundle.solve(views, fit.model, fit.shared, fit.poses, huber_px=1.0 if count else None)
-        if not count:
-            break
-    fit = bundle.solve(views, fit.model, fit.shared, fit.poses)
-    return views, fit, thrown, dropped
-
-
-def _view_rms(pair: tuple[Array, Array]) -> float:
-    both = np.concatenate(pair)
-    return float(np.sqrt(np.square(both).sum(axis=1).mean())) if len(both) else 0.0
-
-
-def _trimmed(view: View, pair: tuple[Array, Array], limit_px: float) -> tuple[View, int]:
-    keep = [np.linalg.norm(r, axis=1) <= limit_px for r in pair]
-    lost = sum(int((~k).sum()) for k in keep)
-    if not lost:
-        return view, 0
-    left, right = keep
-    return View(view.name, view.left_m[left], view.left_px[left], view.right_m[right], view.right_px[right]), lost
-
-
-def _why(view: View, fit: Fit, error_px: float, usual_px: float) -> str:
-    """Each camera's own fit tells a board that moved between the exposures from corners that are wrong."""
-    alone = []
-    for side, points_m, px in ((0, view.left_m, view.left_px), (1, view.right_m, view.right_px)):
-        if len(px) < 4:
-            continue
-        intrinsics = fit.shared[side * fit.intrinsics : (side + 1) * fit.intrinsics]
-        pose = bundle.board_pose(points_m, px, intrinsics, fit.model == "fisheye")
-        if pose is not None:
-            predicted = bundle.project(points_m, pose, intrinsics, fit.model == "fisheye")[0]
-            alone.append(float(np.sqrt(np.square(px - predicted).sum(axis=1).mean())))
-    numbers = f"error {error_px:.2f} px where others have {usual_px:.2f}"
-    if view.both and len(alone) == 2 and max(alone) < 0.5 * error_px and max(alone) < 4 * usual_px + 0.3:
-        return f"the board moved between the left and the right exposure ({numbers})"
-    where = "both pictures" if len(alone) == 2 and min(alone) > 0.5 * max(alone) else "one picture"
-    return f"corners contradict the other views in {where}: blurred, bent or misdetected ({numbers})"
-
-
 def tilts_deg(fit: Fit) -> Array:
     """(views,) angle between each board's normal and the left camera's axis."""
     normals = np.array([np.asarray(cv2.Rodrigues(p[:3])[0])[2, 2] for p in fit.poses])
@@ -291,73 +213,6 @@ def _not_swapped(rig: RigCalibration) -> None:
             "the right camera comes out left of the left one: --left and --right are swapped (or both are mirrored); "
             "exchange them, or switch mirroring off"
         )
-
-
-def _cross_validated(views: list[View], fit: Fit, folds: int, left_size: Size, right_size: Size) -> tuple[Array, Array]:
-    """Per held-out view mean squared error, and row errors of held-out corners after rectification, px."""
-    squares = np.full(len(views), np.nan)
-    rows: list[Array] = []
-    stereo = [i for i, v in enumerate(views) if v.both]
-    folds = min(folds, len(stereo))
-    rest = [i for i, v in enumerate(views) if not v.both]
-    for fold in range(folds):
-        out = stereo[fold::folds]
-        keep = sorted(set(stereo) - set(out)) + rest
-        part = bundle.solve([views[i] for i in keep], fit.model, fit.shared, fit.poses[keep], iterations=12)
-        none = np.zeros(len(fit.shared), np.bool_)
-        held = [views[i] for i in out]
-        test = bundle.solve(held, fit.model, part.shared, fit.poses[out], free=none, iterations=12)
-        for i, pair in zip(out, test.residuals, strict=True):
-            squares[i] = float(np.square(np.concatenate(pair)).sum(axis=1).mean())
-        rows += [row_errors_px(view, part, left_size, right_size) for view in held]
-    return squares[stereo], np.concatenate(rows)
-
-
-def row_errors_px(view: View, fit: Fit, left_size: Size, right_size: Size) -> Array:
-    """(n,) vertical disagreement after rectification of the corners that both cameras see."""
-    left, right = common_points(view)
-    rays_left, rays_right, focal_px = rectified_rays(fit, left, right, left_size, right_size)
-    return focal_px * (rays_right[:, 1] - rays_left[:, 1])
-
-
-def common_points(view: View) -> tuple[Array, Array]:
-    """(n, 2) left and right pixels of the corners that both cameras see."""
-    where = {tuple(p): i for i, p in enumerate(np.round(view.right_m, 7).tolist())}
-    pairs = [(i, where[tuple(p)]) for i, p in enumerate(np.round(view.left_m, 7).tolist()) if tuple(p) in where]
-    index = np.array(pairs, int).reshape(-1, 2)
-    return view.left_px[index[:, 0]], view.right_px[index[:, 1]]
-
-
-def rectified_rays(
-    fit: Fit, left_px: Array, right_px: Array, left_size: Size, right_size: Size
-) -> tuple[Array, Array, float]:
-    """(n, 2) directions on z = 1 of the rectified frame, left and right, and the rectified focal length."""
-    rotation, t_m = fit.pose
-    rig = RigCalibration(fit.camera(0, left_size), fit.camera(1, right_size), rotation, t_m if t_m[0] < 0 else -t_m)
-    turns = rectifying_rotations(rig)
-    n, fisheye = fit.intrinsics, fit.model == "fisheye"
-    rays = []
-    for side, px in ((0, left_px), (1, right_px)):
-        flat = bundle.undistorted(px, fit.shared[side * n : (side + 1) * n], fisheye)
-        turned = np.column_stack([flat, np.ones(len(flat))]) @ turns[side].T
-        rays.append(turned[:, :2] / turned[:, 2:])
-    focal_px = float((fit.shared[0] + fit.shared[1] + fit.shared[n] + fit.shared[n + 1]) / 4)
-    return rays[0], rays[1], focal_px
-
-
-def _simplest_good(held: dict[str, tuple[Array, Array]]) -> ModelName:
-    """The first model in order of preference whose held-out error exceeds the best by less than one standard error.
-
-    Source: Hastie et al., "The Elements of Statistical Learning", section 7.10 (one-standard-error rule, paired).
-    """
-    best = min(held, key=lambda m: float(held[m][0].mean()))
-    for model in MODELS:
-        if model not in held:
-            continue
-        excess = held[model][0] - held[best][0]
-        if excess.mean() <= excess.std(ddof=1) / np.sqrt(len(excess)) or model == best:
-            return model
-    raise AssertionError("one of the models is the best")
 
 
 def _notes(fit: Fit, views: list[View]) -> list[str]:

@@ -10,7 +10,8 @@ from stereo_portrait.core.errors import CalibrationError
 from stereo_portrait.geometry import bundle
 from stereo_portrait.geometry.board import Board, Corners, Grey, find_corners
 from stereo_portrait.geometry.bundle import View
-from stereo_portrait.geometry.calibrate import CalibrateSettings, Size, calibrate
+from stereo_portrait.geometry.calibrate import CalibrateSettings, calibrate
+from stereo_portrait.geometry.held_out import Size
 from stereo_portrait.geometry.uncertainty import coverage, predict
 
 STILL_SHARE = 0.0015  # of the width: mean corner movement between frames that counts as still

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stereo_portrait.geometry import bundle
 from stereo_portrait.geometry.board import Board, Grey, board_picture
 from stereo_portrait.geometry.bundle import Fit, ModelName, View
-from stereo_portrait.geometry.calibrate import Size
+from stereo_portrait.geometry.held_out import Size
 from stereo_portrait.geometry.uncertainty import grid_pixels, measured
 
 Array = NDArray[np.float64]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from stereo_portrait.geometry import bundle
 from stereo_portrait.geometry.bundle import Fit, View
-from stereo_portrait.geometry.calibrate import Size, common_points, rectified_rays
+from stereo_portrait.geometry.held_out import Size, common_points, rectified_rays
 
 Array = NDArray[np.float64]
 GRID = (12, 9)

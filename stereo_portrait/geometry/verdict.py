@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from stereo_portrait.geometry.board import Board
-from stereo_portrait.geometry.calibrate import Calibration, Size, tilts_deg
+from stereo_portrait.geometry.calibrate import Calibration, tilts_deg
+from stereo_portrait.geometry.held_out import Size
 from stereo_portrait.geometry.uncertainty import Prediction, ScaleCheck, check_scale, coverage, predict
 
 GOOD_ROWS_PX = 0.3

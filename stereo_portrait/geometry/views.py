@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stereo_portrait.core.errors import CalibrationError
 from stereo_portrait.geometry.board import Board, Corners, Grey, find_corners, looks_mirrored, seen_size
 from stereo_portrait.geometry.bundle import View
-from stereo_portrait.geometry.calibrate import Rejected
+from stereo_portrait.geometry.outliers import Rejected
 
 Load = Callable[[Path], Grey]
 Size = tuple[int, int]
