@@ -86,7 +86,12 @@ def answered(session: Session, evidence: MatchEvidence) -> tuple[Map, Map]:
     disparity_px, confidence = disparity_px[:height, :width], confidence[:height, :width]
     nothing = np.zeros((height, width), np.bool_)
     voted = VOTE.cleaned(disparity_px, confidence + np.float32(LEAST_VOTE), nothing, evidence.left)
-    return cv2.bilateralFilter(voted, SMOOTH_PX, SAME_PX, SMOOTH_PX / 2), confidence
+    return without_ripples(voted), confidence
+
+
+def without_ripples(disparity_px: Map) -> Map:
+    """(H, W) px without NaN: differences of a part of a pixel are evened out, steps to other surfaces stay."""
+    return cv2.bilateralFilter(disparity_px, SMOOTH_PX, SAME_PX, SMOOTH_PX / 2)
 
 
 def in_strips(session: Session, features: NDArray[np.uint8]) -> NDArray[np.uint8]:
