@@ -72,11 +72,11 @@ train-refiner: setup  ## train the guided network (needs the extra "train")
 
 measure-refiner: setup  ## every figure of docs/refinement.md: SCENES in a layout of `evaluate`, FRAMES of depth cameras
 	$(BIN)/stereo-portrait evaluate $(SCENES) --method sgbm,sgbm+wls,sgbm+median,sgbm+network
-	$(BIN)/python -m stereo_portrait.training.mirror_scenes --scenes $(SCENES) --out $(MIRRORED)
-	$(BIN)/stereo-portrait evaluate $(MIRRORED) --method sgbm+median,sgbm+network
 	for what in trust portraits speed; do \
 		$(BIN)/python -m stereo_portrait.training.measure_refiner $$what --scenes $(SCENES) || exit 1; done
 	$(BIN)/python -m stereo_portrait.training.measure_refiner sensor --frames $(FRAMES)
+	$(BIN)/python -m stereo_portrait.training.mirror_scenes --scenes $(SCENES) --out $(MIRRORED)
+	$(BIN)/stereo-portrait evaluate $(MIRRORED) --method sgbm+median,sgbm+network
 
 clean:  ## remove .venv and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

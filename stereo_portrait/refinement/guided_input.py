@@ -1,4 +1,7 @@
-"""A matcher's evidence -> the guided network's input; training and use go through the same door."""
+"""A matcher's evidence -> the guided network's input; training and use go through the same door.
+
+The shipped weights learned from medians of radius 6; with 4 they choose better all the same.
+"""
 
 import cv2
 import numpy as np

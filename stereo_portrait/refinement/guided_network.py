@@ -27,7 +27,7 @@ VOTE = WeightedMedianRefiner(
     WeightedMedianSettings(radius_px=2, colour_sigma=20.0, edge_step_px=1.0, least_change_px=0.25)
 )
 LEAST_VOTE = 0.05
-SMOOTH_PX, SAME_PX = 9, 0.5  # the last window's side; values that far off there hardly count: another surface
+SMOOTH_PX, SAME_PX = 9, 0.5  # the last window's side; what is three times that far off there does not count
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class GuidedNetworkRefiner:
     """Chooses for every pixel among the matcher's candidates, corrects by less than a pixel, and states its trust.
 
     Choices beside an edge are then put to the vote of their surroundings: alike in colour, weighted by that trust.
+    Last, differences of a part of a pixel are evened out.
     """
 
     notice: str | None
@@ -90,8 +91,14 @@ def answered(session: Session, evidence: MatchEvidence) -> tuple[Map, Map]:
 
 
 def without_ripples(disparity_px: Map) -> Map:
-    """(H, W) px without NaN: differences of a part of a pixel are evened out, steps to other surfaces stay."""
-    return cv2.bilateralFilter(disparity_px, SMOOTH_PX, SAME_PX, SMOOTH_PX / 2)
+    """(H, W) px without NaN: differences of a part of a pixel are evened out, steps of more than 1.5 px stay.
+
+    So does the picture's rim, where half of each window is missing: a slant would be bent there.
+    """
+    half = SMOOTH_PX // 2
+    even, inside = disparity_px.copy(), (slice(half, -half), slice(half, -half))
+    even[inside] = cv2.bilateralFilter(disparity_px, SMOOTH_PX, SAME_PX, SMOOTH_PX / 2)[inside]
+    return even
 
 
 def in_strips(session: Session, features: NDArray[np.uint8]) -> NDArray[np.uint8]:

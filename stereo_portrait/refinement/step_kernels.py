@@ -16,7 +16,7 @@ LEAST_SLOPE = 4.0  # grey levels squared a pixel: steps over less are made small
 def fill_steps(top: int, bottom: int, features: Any, product: Any, square: Any) -> None:
     """A sub-pixel step over each window from the two sums it is made of (Lucas and Kanade); rows of full size.
 
-    Beyond its sides the picture is mirrored.
+    Beyond its sides the picture, of more than WIDE pixels either way, is mirrored.
     """
     width = product.shape[1]
     columns = np.empty((2, 2, width + 2 * WIDE), np.float32)  # of window, of product and square

@@ -124,12 +124,18 @@ def by_copies(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     graph = model.graph
     makers = {output: node for node in graph.node for output in node.output}
-    readers = {name: node for node in graph.node for name in node.input}
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
     constants = {value.name: numpy_helper.to_array(value) for value in graph.initializer}
     for resize in [node for node in graph.node if node.op_type == "Resize"]:
-        before, after = makers[resize.input[0]], readers[resize.output[0]]
-        if any((constants[a] != constants[b]).any() for a, b in zip(before.input[1:], after.input[1:], strict=True)):
-            raise ValueError(f"{resize.name} changes the scale of its bytes: they cannot be copied")
+        before, (after,) = makers[resize.input[0]], readers[resize.output[0]]
+        same = all((constants[a] == constants[b]).all() for a, b in zip(before.input[1:], after.input[1:], strict=True))
+        mode = next(a.s for a in resize.attribute if a.name == "mode")
+        doubled = resize.input[2] in constants and constants[resize.input[2]].tolist() == [1, 1, 2, 2]
+        if not same or mode != b"nearest" or not doubled or len(readers[before.output[0]]) > 1:
+            raise ValueError(f"{resize.name} does more than to put each byte down four times: it cannot be copied")
         source = makers[before.input[0]]
         weights = makers[makers[source.input[0]].input[1]].input[0]
         added = _twice(before.input[0], after.output[0], resize.name, len(constants[weights]))

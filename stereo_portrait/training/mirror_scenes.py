@@ -7,15 +7,20 @@ mirror image. Only scenes whose folder holds the right view's truth as well can 
 """
 
 import argparse
-import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from stereo_portrait.core.errors import DatasetError
+from stereo_portrait.core.errors import DatasetError, StereoPortraitError
 from stereo_portrait.core.pfm import pfm_bytes, read_pfm
-from stereo_portrait.export.files import write_bytes
+from stereo_portrait.core.rig import RectifiedRig
+from stereo_portrait.export.files import staged_folder, write_bytes
+from stereo_portrait.geometry.rig_file import read_rig
+from stereo_portrait.geometry.rig_formats import middlebury
+from stereo_portrait.geometry.rig_formats.reading import read_text
 
 LAYOUTS = (  # left, right; left truth, right truth
     ("im0.png", "im1.png", "disp0GT.pfm", "disp1GT.pfm"),
@@ -25,56 +30,78 @@ LAYOUTS = (  # left, right; left truth, right truth
 )
 MASKS = ("mask0nocc.png", "mask1nocc.png")
 CALIBRATION = "calib.txt"
+MARK = ".mirrored"  # in a folder that may be replaced
 
 
-def mirrored(folder: Path, out: Path) -> bool:
-    """Write the mirror image of the scene in `folder` to `out`; False where one of its four pictures is missing."""
+def mirrored(folder: Path) -> dict[str, bytes]:
+    """The files of the mirror image of the scene in `folder`; none where one of its four pictures is missing.
+
+    Raises:
+        DatasetError, InputError, RigError: one of the files is damaged; it is named.
+    """
     layout = next((names for names in LAYOUTS if all((folder / name).is_file() for name in names)), None)
     if layout is None:
-        return False
-    out.mkdir(parents=True, exist_ok=True)
+        return {}
     masks = MASKS if all((folder / name).is_file() for name in MASKS) else ()
+    files: dict[str, bytes] = {}
     for one, other in (layout[:2], layout[2:], *([masks] if masks else [])):
-        _flip(folder / one, out / other)
-        _flip(folder / other, out / one)
+        files[other], files[one] = _flipped(folder / one), _flipped(folder / other)
     if (folder / CALIBRATION).is_file():
-        text = (folder / CALIBRATION).read_text(encoding="utf-8")
-        write_bytes(out / CALIBRATION, _calibration(text).encode())
-    return True
+        height_px, width_px = cv2.imdecode(np.frombuffer(files[layout[0]], np.uint8), cv2.IMREAD_GRAYSCALE).shape
+        files[CALIBRATION] = _calibration(folder / CALIBRATION, (width_px, height_px)).encode()
+    return files
 
 
-def _flip(source: Path, into: Path) -> None:
-    if source.suffix == ".pfm":
-        write_bytes(into, pfm_bytes(np.ascontiguousarray(read_pfm(source)[:, ::-1])))
-        return
-    picture = cv2.imdecode(np.fromfile(source, np.uint8), cv2.IMREAD_UNCHANGED)
+def _flipped(path: Path) -> bytes:
+    if path.suffix == ".pfm":
+        return pfm_bytes(np.ascontiguousarray(read_pfm(path)[:, ::-1]))
+    data = np.fromfile(path, np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if picture is None:
-        raise DatasetError(f"{source}: not a picture that can be read")
-    write_bytes(into, cv2.imencode(".png", cv2.flip(picture, 1))[1].tobytes())
+        raise DatasetError(f"{path}: not a picture that can be read; fetch the scene again")
+    return cv2.imencode(".png", cv2.flip(picture, 1))[1].tobytes()
 
 
-def _calibration(text: str) -> str:
-    """The cameras change places, and their principal points the side from which they count."""
-    width = float(re.search(r"^width\s*=\s*(\S+)", text, re.MULTILINE).group(1))  # type: ignore[union-attr]
-    cameras = dict(re.findall(r"^(cam[01])\s*=\s*\[(.*)\]", text, re.MULTILINE))
-    for one, other in (("cam0", "cam1"), ("cam1", "cam0")):
-        first = re.split(r"\s+", cameras[other].split(";")[0].strip())
-        row = f"{first[0]} {first[1]} {width - 1 - float(first[2]):g}"
-        matrix = ";".join([row, *cameras[other].split(";")[1:]])
-        text = re.sub(rf"^{one}\s*=.*$", f"{one}=[{matrix}]", text, flags=re.MULTILINE)
-    return text
+def _calibration(path: Path, size_px: tuple[int, int]) -> str:
+    """The cameras change places, and their principal points the side from which they count; other lines stay."""
+    rig = read_rig(path, size_px)
+    if not isinstance(rig, RectifiedRig):
+        raise DatasetError(f"{path}: expected the calibration of a rectified pair")
+    last_px = rig.width_px - 1
+    turned = replace(rig, cx_left_px=last_px - rig.cx_right_px, cx_right_px=last_px - rig.cx_left_px)
+    text = middlebury.write(turned)
+    written = middlebury.values(text, path)
+    kept = {k: v for k, v in middlebury.values(read_text(path), path).items() if k not in written}
+    return text + "".join(f"{name}={value}\n" for name, value in kept.items())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--out", type=Path, required=True, help="a folder of its own; what an earlier run left there goes"
+    )
     options = parser.parse_args()
+    scenes, out = options.scenes.resolve(), options.out.resolve()
+    if out == scenes or scenes in out.parents or out in scenes.parents:
+        raise SystemExit(f"{options.out} and {options.scenes} lie in each other: name another folder for the mirrored")
+    if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
+        raise SystemExit(f"{options.out} holds something else: name a folder that is empty or does not exist")
     folders = [options.scenes, *sorted(p for p in options.scenes.rglob("*") if p.is_dir())]
-    done = [f for f in folders if mirrored(f, options.out / f.relative_to(options.scenes))]
-    if not done:
+    try:
+        found = {f.relative_to(options.scenes): files for f in folders if (files := mirrored(f))}
+    except StereoPortraitError as error:
+        raise SystemExit(str(error)) from error
+    if not found:
         raise SystemExit(f"{options.scenes}: no scene with the truth of both views")
-    print(f"{len(done)} scenes mirrored into {options.out}")
+    shutil.rmtree(out, ignore_errors=True)
+    with staged_folder(out) as staging:
+        write_bytes(staging / MARK, b"mirrored scenes\n")
+        for place, files in found.items():
+            (staging / place).mkdir(parents=True, exist_ok=True)
+            for name, data in files.items():
+                write_bytes(staging / place / name, data)
+    print(f"{len(found)} scenes mirrored into {options.out}")
 
 
 if __name__ == "__main__":

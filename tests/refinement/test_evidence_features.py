@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stereo_portrait.core.depth import MatchEvidence
+from stereo_portrait.core.depth import Flaw, MatchEvidence
 from stereo_portrait.matching.sgbm import SgbmMatcher, SgbmSettings
 from stereo_portrait.refinement.candidates import CANDIDATES, LOCAL
 from stereo_portrait.refinement.choice import (
@@ -17,6 +17,7 @@ from stereo_portrait.refinement.choice import (
     FINER,
     STEP,
     chosen,
+    settled,
 )
 from stereo_portrait.refinement.evidence_features import Evidence
 from stereo_portrait.refinement.evidence_layout import (
@@ -120,6 +121,20 @@ def test_half_a_correction_is_made_where_nothing_was_measured() -> None:
     filled[1, 3:] = True
     found, _ = chosen(answers(0, step_px=-0.5), np.full((CANDIDATES, 4, 6), 10, np.float32), filled)
     assert np.allclose(found, np.where(filled, 9.75, 9.5), atol=0.01)
+
+
+def test_what_was_filled_is_measured_only_where_it_found_back_to_the_measurement_and_is_sure() -> None:
+    draw = np.random.default_rng(1)
+    px = draw.uniform(0, 9, (60, 50)).astype(np.float32)
+    raw = (px + draw.normal(0, 1, px.shape)).astype(np.float32)
+    raw[draw.random(px.shape) < 0.2] = np.nan
+    flaws, confidence = draw.integers(0, 32, px.shape).astype(np.uint8), draw.random(px.shape, np.float32)
+    before, filled = confidence.copy(), (flaws & Flaw.FILLED) > 0
+    back = filled & (np.abs(px - raw) <= 1) & (before > 0.5)
+    after = settled(px, confidence, raw, flaws)
+    assert np.array_equal(after, np.where(back, flaws & ~np.uint8(Flaw.FILLED), flaws))
+    assert np.array_equal(confidence, np.where(filled & ~back, np.minimum(before, np.float32(0.5)), before))
+    assert back.any()
 
 
 def test_two_surfaces_are_never_blended() -> None:

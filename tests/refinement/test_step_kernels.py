@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -40,10 +39,3 @@ def test_sums_are_those_of_a_box_filter_with_mirrored_sides(
         over, under = (cv2.boxFilter(part, -1, (side, side)) for part in (product, square))
         wanted = as_bytes(np.clip(-over / (under + np.float32(LEAST_SLOPE)), -1, 1))
         assert np.abs(steps.astype(int) - wanted).max() <= 1
-
-
-@pytest.mark.parametrize("height", [2, 6, 12])
-def test_a_picture_smaller_than_the_window_has_steps_of_a_pixel_at_most(height: int) -> None:
-    ones = np.ones((height, 4), np.float32)
-    steps = steps_of(-40 * ones, ones)
-    assert (steps == as_bytes(np.float32(1))).all()

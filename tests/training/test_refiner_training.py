@@ -13,6 +13,7 @@ from stereo_portrait.refinement.choice import ANSWERS, SURE  # noqa: E402
 from stereo_portrait.refinement.evidence_features import evidence_of  # noqa: E402
 from stereo_portrait.refinement.evidence_layout import CHANNELS, COSTS, SHAPE, UNLIKE, as_numbers  # noqa: E402
 from stereo_portrait.sources import synthetic  # noqa: E402
+from stereo_portrait.training import export_refiner  # noqa: E402
 from stereo_portrait.training.export_refiner import exported  # noqa: E402
 from stereo_portrait.training.refiner_network import GuidedNetwork  # noqa: E402
 from stereo_portrait.training.train_refiner import edge_weight, loss_of, upside_down  # noqa: E402
@@ -85,3 +86,20 @@ def test_the_exported_file_agrees_with_torch_at_another_size(tmp_path: Path) -> 
     assert "Resize" not in {node.op_type for node in onnx.load(tmp_path / "network.onnx").graph.node}
     said = open_session(tmp_path / "network.onnx").said({"features": np.zeros((1, 32, 16, 4 * CHANNELS), np.uint8)})
     assert [(a.dtype, a.shape) for a in said] == [(np.uint8, (1, 4 * ANSWERS, 32, 16))]
+
+
+def test_enlarging_by_copies_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    draw = np.random.default_rng(0)
+    scenes = [draw.integers(60, 200, (4 * CHANNELS, 16, 24), dtype=np.uint8)]
+    network = GuidedNetwork()
+    torch.nn.init.normal_(
+        network.verdict.weight, std=0.5
+    )  # the surroundings' part of the answer is not lost in rounding
+    exported(network, scenes, tmp_path / "copied.onnx")
+    monkeypatch.setattr(export_refiner, "by_copies", lambda model: model)
+    exported(network, scenes, tmp_path / "resized.onnx")
+    told = {"features": draw.integers(60, 200, (1, 32, 48, 4 * CHANNELS), dtype=np.uint8)}
+    copied, resized = (open_session(tmp_path / f"{name}.onnx").said(told)[0] for name in ("copied", "resized"))
+    assert np.array_equal(copied, resized)
+    assert len(np.unique(copied)) > 100
