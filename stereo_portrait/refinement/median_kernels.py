@@ -44,26 +44,23 @@ def lay_out(
     `jumps` (H, W) is 1 beside a step > `step` to a neighbour above, below, left or right, and at the rim of a hole.
     """
     height, width = found.shape
-    room = np.empty((3, width), np.float32)
+    room = np.empty((3, width + 2), np.float32)  # the row above, this one and the one below, longer by a pixel each way
+    above, here, below = room[0], room[1], room[2]
     for y in range(top, bottom):
         for row in range(3):
-            there, level = found[min(max(y + row - 1, 0), height - 1)], room[row]
+            there, line = found[min(max(y + row - 1, 0), height - 1)], room[row]
             for x in range(width):
-                level[x] = there[x] if there[x] == there[x] else np.float32(HOLE)  # NaN
-        above, here, below = room[0], room[1], room[2]
-        value, vote = values[y + radius, radius : radius + width], votes[y + radius, radius : radius + width]
+                line[x + 1] = there[x] if there[x] == there[x] else np.float32(HOLE)  # NaN
+            line[0], line[width + 1] = line[1], line[width]
+        value, vote, own, jump, sure = values[y + radius], votes[y + radius], known[y], jumps[y], trust[y]
         for x in range(width):
+            level = here[x + 1]
             finite = abs(found[y, x]) < np.float32(np.inf)  # NaN compares false
-            value[x] = here[x] if finite else np.float32(0)
-            vote[x] = trust[y, x] if finite else np.float32(0)
-            known[y, x] = finite
-        jump = jumps[y]
-        for x in range(width):
-            jump[x] = (abs(above[x] - here[x]) > step) | (abs(below[x] - here[x]) > step)
-        for x in range(width - 1):
-            jump[x] |= abs(here[x + 1] - here[x]) > step
-        for x in range(1, width):
-            jump[x] |= abs(here[x - 1] - here[x]) > step
+            value[x + radius] = level if finite else np.float32(0)
+            vote[x + radius] = sure[x] if finite else np.float32(0)
+            own[x] = finite
+            across = (abs(here[x] - level) > step) | (abs(here[x + 2] - level) > step)
+            jump[x] = across | (abs(above[x + 1] - level) > step) | (abs(below[x + 1] - level) > step)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)

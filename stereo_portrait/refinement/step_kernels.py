@@ -27,7 +27,8 @@ def fill_steps(top: int, bottom: int, features: Any, product: Any, square: Any) 
             picture = product if part == 0 else square
             narrow, wide = columns[0, part], columns[1, part]
             _column_sums(picture, y, NARROW, 0, narrow)
-            wide[:] = narrow
+            for x in range(WIDE, WIDE + width):
+                wide[x] = narrow[x]
             _column_sums(picture, y, WIDE, NARROW + 1, wide)
             _mirrored(narrow)
             _mirrored(wide)
@@ -49,7 +50,9 @@ def _column_sums(picture: Any, y: int, reach: int, begun: int, out: Any) -> None
     height, width = picture.shape
     inner = out[WIDE : WIDE + width]
     if begun == 0:
-        inner[:] = picture[y]
+        here = picture[y]
+        for x in range(width):
+            inner[x] = here[x]
     for away in range(max(begun, 1), reach + 1):
         above, below = picture[_inside(y - away, height)], picture[_inside(y + away, height)]
         for x in range(width):
