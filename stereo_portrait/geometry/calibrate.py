@@ -13,6 +13,7 @@ from stereo_portrait.core.errors import CalibrationError, ConfigError
 from stereo_portrait.core.rig import RigCalibration
 from stereo_portrait.geometry import bundle
 from stereo_portrait.geometry.bundle import Fit, ModelName, View
+from stereo_portrait.geometry.first_guess import start
 from stereo_portrait.geometry.held_out import MODELS, Size, cross_validated, simplest_good
 from stereo_portrait.geometry.outliers import Rejected, without_outliers
 
@@ -178,7 +179,7 @@ def _median_error(fit: Fit) -> float:
 
 
 def _robust(views: list[View], model: ModelName, left_size: Size, right_size: Size) -> Fit:
-    shared, poses = bundle.start(views, model, left_size, right_size)
+    shared, poses = start(views, model, left_size, right_size)
     return bundle.solve(views, model, shared, poses, huber_px=1.0, iterations=30)
 
 
