@@ -12,8 +12,9 @@ import numpy as np
 BIN_PX = 0.25  # finer than any edge
 GAP = 64  # pixels: a narrower gap between two runs is not worth a stop
 HOLE = -1e6  # stands for NaN where neighbours are compared
-LANES = 8  # numbers that processors take at a time
-BLOCK = 32  # runs of pixels are looked at in multiples of this, which vectorise without a rest
+LEAST_SIDE = 7  # votes a side that a first count needs
+IN_REACH = 0.4  # share of the first count that makes a second worth while
+BLOCK = 32  # runs of pixels, and votes, are looked at in multiples of this, which vectorise without a rest
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
 
 
@@ -80,11 +81,14 @@ def median_rows(
 ) -> None:
     """Rows of `out` become the weighted median where it lies farther than `reach` off; `changed` says where.
 
-    `values`, `trust` and the planes of `guide` are grown, `reach` is at the right; the others are (H, W).
+    `values`, `trust` and the planes of `guide` are grown, `reach` is at the right; the others are (H, W). A quarter of
+    a large window's votes tells where a majority for another value is in reach; there all of them are counted.
     """
     width = where.shape[1]
+    sparse = 2 * stride if len(range(0, 2 * radius + 1, 2 * stride)) >= LEAST_SIDE else stride
+    needed = np.float32(IN_REACH if sparse > stride else 0.5)
     balance = np.empty((3, width + BLOCK), np.float32)
-    count = (len(range(0, 2 * radius + 1, stride)) ** 2 + LANES - 1) // LANES * LANES
+    count = (len(range(0, 2 * radius + 1, stride)) ** 2 + BLOCK - 1) // BLOCK * BLOCK
     told, votes, weights = np.zeros(count, np.float32), np.zeros(count, np.float32), np.zeros(count, np.float32)
     for y in range(top, bottom):
         end = 0
@@ -99,11 +103,13 @@ def median_rows(
                 if where[y, x]:
                     end = x + 1
                 x += 1
-            _weigh(values, trust, guide, y, start, end, radius, stride, reach[y], scale, balance)
+            _weigh(values, trust, guide, y, start, end, radius, sparse, reach[y], scale, balance)
             for x in range(start, end):
                 total, below, above = balance[0, x - start], balance[1, x - start], balance[2, x - start]
-                if where[y, x] and total > 0 and max(below, above) > np.float32(0.5) * total:
+                if where[y, x] and total > 0 and max(below, above) > needed * total:
                     _window(values, trust, guide, y, x, radius, stride, scale, told, votes, weights)
+                    if sparse > stride and not _outvoted(values[y + radius, x + radius], told, weights, reach[y, x]):
+                        continue
                     out[y, x] = _median(told, weights)
                     changed[y, x] = 1
 
@@ -176,6 +182,18 @@ def _window(
         place += wide
     for k in range(told.shape[0]):  # a few beyond the window have no vote
         weights[k] = _likeness(weights[k], scale) * votes[k]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+def _outvoted(own: Any, told: Any, weights: Any, reach: Any) -> bool:
+    """Whether more than half of the votes lie farther than `reach` below the value, or above."""
+    total, below, above = np.float32(0), np.float32(0), np.float32(0)
+    for k in range(told.shape[0]):
+        off = told[k] - own
+        total += weights[k]
+        below += weights[k] if off < -reach else np.float32(0)
+        above += weights[k] if off > reach else np.float32(0)
+    return max(below, above) > np.float32(0.5) * total
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)

@@ -104,6 +104,20 @@ def test_the_quick_median_is_the_weighted_median(seed: int, radius: int, change:
     assert np.nanmean(np.abs(quick - exact) > 0.25) <= 0.02  # a tie may fall either way
 
 
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_large_window_counts_a_quarter_of_its_votes_first_and_decides_by_all(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    block = np.ones((int(draw.integers(4, 7)), int(draw.integers(4, 7))), np.float32)
+    found = np.kron(draw.integers(0, 4, (3, 5)) * 3.0, block).astype(np.float32)
+    found[draw.random(found.shape) < 0.05] += 9
+    trust = draw.uniform(0.3, 1, found.shape).astype(np.float32)
+    filled = np.kron(draw.random((3, 5)) < 0.2, block).astype(np.bool_)
+    guide = cv2.blur(draw.integers(0, 256, (*found.shape, 3), dtype=np.uint8), (5, 5))
+    settings = WeightedMedianSettings(radius_px=6, colour_sigma=20.0, edge_step_px=0.5)
+    quick = WeightedMedianRefiner(settings).cleaned(found, trust, filled, guide)
+    assert np.mean(np.abs(quick - plain_median(found, trust, filled, guide, settings)) > 0.25) <= 0.03
+
+
 @pytest.mark.parametrize("odd", [np.inf, -np.inf, 1e7, 4194400.0, -3e38])
 def test_the_median_of_anything_ends(odd: float) -> None:
     guide, nothing = np.zeros((3, 3, 3), np.uint8), np.zeros((3, 3), np.bool_)
