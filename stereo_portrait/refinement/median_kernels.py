@@ -185,7 +185,7 @@ def _window(
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def _outvoted(own: Any, told: Any, weights: Any, reach: Any) -> bool:
+def _outvoted(own: Any, told: Any, weights: Any, reach: Any) -> Any:
     """Whether more than half of the votes lie farther than `reach` below the value, or above."""
     total, below, above = np.float32(0), np.float32(0), np.float32(0)
     for k in range(told.shape[0]):
