@@ -2,9 +2,11 @@
 
 python -m stereo_portrait.training.distil_subject --lessons DIR --out DIR [--steps N] [--resume]
 
-`--lessons` is the folder that `subject_lessons` wrote; it may still be growing. For the first FORCED of the steps every
-stage starts from what the teacher's stage before it gave, so that all learn at once; from then on from what the student
-made itself, with the mask's loss on top. Every random choice follows from the seed and the step.
+`--lessons` is the folder that `subject_lessons` wrote; it may still be growing. For the first TOLD of the steps every
+stage starts from what the teacher's stage before it gave, from then on from what the student's gave, but each still
+learns for itself alone: all get there at once and none is pulled about by the others. The student's stages are in units
+of their channels' spread: asked for the teacher's own units it learns at a third of the pace. Every random choice
+follows from the seed and the step.
 """
 
 import argparse
@@ -21,17 +23,16 @@ from torch import Tensor
 
 from stereo_portrait.training.checkpoint import Checkpoint, stop_requests
 from stereo_portrait.training.curves import draw_curves
+from stereo_portrait.training.muon import muon_and_adamw
 from stereo_portrait.training.scores import intersection_over_union
 from stereo_portrait.training.subject_lessons import STAGES
 from stereo_portrait.training.subject_student import Stages, SubjectStudent
 
 SEED = 7
-BATCH = 8
-RATE = 3e-3
-DECAY = 1e-4
-WARM_UP = 50
-FORCED = 0.17
-HINTS = 0.5  # weight of the stages once the mask counts; it falls to a fifth of this
+BATCH = 4
+RATE, SMALL_RATE = 0.3, 5e-3  # of convolutions (Muon) and of everything else (AdamW)
+WARM_UP = 30
+TOLD = 0.25
 AVERAGE = 0.995
 PANELS = {
     "intersection over union with the teacher": {"its sets were trained on": "aside_near", "other sets": "aside_far"},
@@ -40,13 +41,14 @@ PANELS = {
 
 
 class Lessons:
-    """The whole shards of a folder whose names begin with `part`, mapped into memory."""
+    """The whole shards of a folder whose names begin with `part`, mapped into memory; stages in units of `spread`."""
 
-    def __init__(self, folder: Path, part: str) -> None:
+    def __init__(self, folder: Path, part: str, spread: dict[str, Tensor] | None = None) -> None:
         names = ("image", "mask", *STAGES, *(f"{name}_range" for name in STAGES))
         shards = sorted(p for p in folder.glob(f"{part}_*") if not p.suffix)
         if not shards:
             raise FileNotFoundError(f"no {part}_* in {folder}: run subject_lessons first")
+        self.spread = spread or {name: torch.ones(()) for name in STAGES}
         self.shards = [{name: np.load(s / f"{name}.npy", mmap_mode="r") for name in names} for s in shards]
         self.places = [(s, i) for s, shard in enumerate(self.shards) for i in range(len(shard["image"]))]
         self.kinds = [line.split("\t")[0] for s in shards for line in (s / "files.txt").read_text().splitlines()]
@@ -61,7 +63,7 @@ class Lessons:
             codes = torch.from_numpy(np.stack([shard[name][i] for shard, i in rows]))
             low, step = torch.from_numpy(np.stack([shard[f"{name}_range"][i] for shard, i in rows])).unbind(-1)
             stage = codes.float().mul_(step[..., None, None]).add_(low[..., None, None])
-            stages[name] = stage.contiguous(memory_format=torch.channels_last)
+            stages[name] = stage.div_(self.spread[name]).contiguous(memory_format=torch.channels_last)
         pictures = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
         return pictures, stretched(torch.from_numpy(masks)), stages
 
@@ -72,22 +74,21 @@ def stretched(mask: Tensor) -> Tensor:
     return (mask / peak.clamp_min(0.3)).clamp(0, 1)
 
 
-def spreads(lessons: Lessons, count: int = 64) -> dict[str, Tensor]:
+def spreads(folder: Path, count: int = 64) -> dict[str, Tensor]:
     """(1, C, 1, 1) standard deviation of every channel of every stage; dead channels count little, not infinitely."""
-    chosen = [int(i) for i in np.linspace(0, len(lessons.places) - 1, count)]
     found = {}
-    for name, stage in lessons.batch(chosen)[2].items():
+    for name, stage in Lessons(folder, "train_0").batch(list(range(count)))[2].items():
         deviation = stage.std((0, 2, 3), keepdim=True)
         found[name] = deviation.clamp_min(0.2 * float(deviation.mean()))
     return found
 
 
-def hint_loss(made: Stages, told: Stages, spread: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-    """Mean squared difference of the stages in units of their own spread, and each stage's share left unexplained."""
+def hint_loss(made: Stages, told: Stages) -> tuple[Tensor, dict[str, float]]:
+    """Mean squared difference of the stages, and each stage's alone: the share left unexplained."""
     total = torch.zeros(())
     left = {}
     for name in STAGES:
-        wrong = ((made[name] - told[name]) / spread[name]).square().mean()
+        wrong = (made[name] - told[name]).square().mean()
         left[name] = float(wrong.detach())
         total = total + wrong
     return total, left
@@ -131,33 +132,31 @@ def main() -> None:
     log = options.out / "subject.jsonl"
     student, average = (SubjectStudent().to(memory_format=torch.channels_last) for _ in range(2))
     average.load_state_dict(student.state_dict())
-    optimiser = torch.optim.AdamW(student.parameters(), lr=RATE, weight_decay=DECAY)
-    checkpoint = Checkpoint(options.out / "subject.pt", student=student, average=average, optimiser=optimiser)
+    large, small = muon_and_adamw(student, RATE, SMALL_RATE)
+    checkpoint = Checkpoint(options.out / "subject.pt", student=student, average=average, large=large, small=small)
     first, spent_s = checkpoint.restored() if options.resume else (0, 0.0)
     stopped = stop_requests()
     began = time.time()
-    lessons, aside = Lessons(options.lessons, "train"), Lessons(options.lessons, "aside")
-    spread = spreads(lessons)
+    spread = spreads(options.lessons)
+    lessons, aside = Lessons(options.lessons, "train", spread), Lessons(options.lessons, "aside")
     running: dict[str, float] = {}
     for step in range(first, options.steps):
         if step % 100 == 0:
-            lessons = Lessons(options.lessons, "train")
+            lessons = Lessons(options.lessons, "train", spread)
         draw = np.random.default_rng((SEED, step))
         pictures, wanted, told = lessons.batch([int(i) for i in draw.integers(0, len(lessons.places), BATCH)])
         share = min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / options.steps))
-        for group in optimiser.param_groups:
-            group["lr"] = RATE * max(share, 1e-3)
+        large.param_groups[0]["lr"], small.param_groups[0]["lr"] = RATE * share, SMALL_RATE * share
         student.train()
-        forced = step < FORCED * options.steps
-        said, made = student.stages(pictures, told if forced else None)
-        hints, left = hint_loss(made, told, spread)
+        said, made = student.stages(pictures, told if step < TOLD * options.steps else None, apart=True)
+        hints, left = hint_loss(made, told)
         mask = mask_loss(said, wanted)
-        fading = HINTS * (1 - 0.8 * step / options.steps)
-        loss = hints + 0.3 * mask if forced else fading * hints + mask
-        optimiser.zero_grad(set_to_none=True)
+        loss = hints + mask
+        student.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)
-        optimiser.step()
+        large.step()
+        small.step()
         keep = min(AVERAGE, (1 + step) / (10 + step))
         with torch.no_grad():
             mine = average.state_dict()

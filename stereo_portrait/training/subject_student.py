@@ -1,8 +1,8 @@
-"""The subject network as a PyTorch module: its teacher's stages at a tenth of the work.
+"""The subject network as a PyTorch module: its teacher's stages at an eighth of the work.
 
 U-2-Net (Qin et al., Pattern Recognition 2020) is a U whose every stage is a U itself. The student keeps that shape from
-stride 4 down, where the decision falls what the subject is, and replaces the two stages at full and half size, which
-cost the teacher most of its time, by two strided convolutions and a small head.
+stride 4 down, where the decision falls what the subject is. The two encoder stages at full and half size, which cost
+the teacher most of its time, become one narrow U at half size and one at stride 4; the two decoder stages a small head.
 
 Takes f32 (N, 3, H, W), sRGB 0..255, sides multiples of 64; answers logits at half that size.
 """
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WIDTH, MIDDLE, HEAD = 64, 16, 32
+WIDTH, MIDDLE, HEAD, FIRST = 64, 16, 32, 32
 Stages = dict[str, Tensor]
 
 
@@ -72,15 +72,17 @@ class DilatedU(nn.Module):
 
 
 class SubjectStudent(nn.Module):
-    """Stages named as the teacher's: en2 is what its second stage hands on, and so on."""
+    """Stages named as the teacher's: en2 is what its second stage hands on, and so on, each channel in units of its own
+    spread (`distil_subject.spreads`)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) * 255)
         self.register_buffer("scale", 1 / (torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) * 255))
-        self.stem2 = Convolution(3, 24, stride=2, kernel=5)
-        self.stem4 = Convolution(24, WIDTH, stride=2)
-        self.en2 = ResidualU(WIDTH, WIDTH, 5, entry=False)
+        self.stem2 = Convolution(3, FIRST, stride=2, kernel=5)
+        self.en1 = ResidualU(FIRST, FIRST, 5, entry=False)
+        self.stem4 = Convolution(FIRST, WIDTH, stride=2)
+        self.en2 = ResidualU(WIDTH, WIDTH, 4)
         self.en3 = ResidualU(WIDTH, WIDTH, 4)
         self.en4 = ResidualU(WIDTH, WIDTH, 3)
         self.en5 = DilatedU(WIDTH)
@@ -91,24 +93,31 @@ class SubjectStudent(nn.Module):
         self.beside = nn.Conv2d(WIDTH, HEAD, 1)
         self.de3 = ResidualU(2 * HEAD, HEAD, 4)
         self.narrow = nn.Conv2d(HEAD, MIDDLE, 1)
-        self.fine = nn.Conv2d(24, MIDDLE, 1)
+        self.fine = nn.Conv2d(FIRST, MIDDLE, 1)
         self.join = Convolution(MIDDLE, MIDDLE)
         self.answer = nn.Conv2d(MIDDLE, 1, 3, 1, 1)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.stages(image)[0]
 
-    def stages(self, image: Tensor, told: Stages | None = None) -> tuple[Tensor, Stages]:
-        """Logits, and every stage as the teacher hands it on; with `told`, each stage starts from the teacher's."""
+    def stages(self, image: Tensor, told: Stages | None = None, apart: bool = False) -> tuple[Tensor, Stages]:
+        """Logits, and every stage as the teacher hands it on.
+
+        With `told`, each stage starts from the teacher's; with `apart`, what one learns does not change those before.
+        """
         given = told or {}
-        fine = self.stem2((image - self.mean) * self.scale)
+        fine = self.en1(self.stem2((image - self.mean) * self.scale))
         made: Stages = {"en2": self.en2(self.stem4(fine))}
 
+        def handed(x: Tensor) -> Tensor:
+            return x.detach() if apart else x
+
         def entering(name: str) -> Tensor:
-            return given.get(name, made[name])
+            return given[name] if name in given else handed(made[name])
 
         at4 = self.en3(entering("en2"))
         made["en3"] = F.max_pool2d(at4, 2)
+        fine, at4 = handed(fine), handed(at4)
         made["en4"] = self.en4(entering("en3"))
         made["en5"] = self.en5(F.max_pool2d(entering("en4"), 2))
         made["en6"] = self.en6(F.max_pool2d(entering("en5"), 2))
