@@ -1,4 +1,4 @@
-"""Teach the subject network its teacher's stages, then its mask.
+"""Teach the subject network its teacher's stages and its mask.
 
 python -m stereo_portrait.training.distil_subject --lessons DIR --out DIR [--steps N] [--resume]
 
@@ -32,7 +32,7 @@ SEED = 7
 BATCH = 4
 RATE, SMALL_RATE = 0.3, 5e-3  # of convolutions (Muon) and of everything else (AdamW)
 WARM_UP = 30
-TOLD = 0.25
+TOLD = 0.25  # of the steps
 AVERAGE = 0.995
 PANELS = {
     "intersection over union with the teacher": {"its sets were trained on": "aside_near", "other sets": "aside_far"},

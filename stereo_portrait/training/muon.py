@@ -2,7 +2,7 @@
 
 Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024; the orthogonal factor comes from five
 Newton-Schulz steps with their coefficients. `torch.optim.Muon` takes matrices only and works in bfloat16, which
-processors without that arithmetic emulate: fifty layers cost it 0.36 s a step, here 0.02 s.
+processors without that arithmetic emulate: fifty layers cost it 0.30 s a step, here 0.04 s.
 """
 
 from collections.abc import Callable, Iterable
