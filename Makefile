@@ -5,8 +5,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
+ROUNDS ?= 5
 
-.PHONY: help setup demo test check format bench train-monocular train-subject train-refiner measure-refiner clean
+.PHONY: help setup demo test check format search bench train-monocular train-subject train-refiner measure-refiner clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -31,6 +32,10 @@ check: setup
 format: setup  ## let ruff rewrite the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+search: setup  ## the laws again, ROUNDS times, each with other examples
+	for round in $$(seq $(ROUNDS)); do \
+		$(BIN)/pytest -n $(WORKERS) --dist worksteal -m hypothesis --hypothesis-profile search || exit 1; done
 
 bench: setup  ## benchmarks, ms per megapixel beside a named baseline
 	$(BIN)/pytest tests/speed -m speed -s -p no:xdist

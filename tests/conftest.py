@@ -6,12 +6,19 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     # A shell starts what runs in its background deaf to Ctrl-C, and the commands under test would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# One commit gets one verdict, on slow machines too; `make search` draws other examples.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile("repeatable")
 
 
 def sample_folder() -> Path | None:

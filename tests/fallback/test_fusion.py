@@ -35,7 +35,7 @@ def hole() -> np.ndarray:
     return where
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.floats(5, 80), st.floats(-20, 60))
 def test_scale_and_shift_are_recovered_from_half_wrong_measurements(scale: float, shift: float) -> None:
     m = relief()

@@ -57,7 +57,7 @@ def test_a_smooth_answer_stays_smooth() -> None:
     assert not edge.any()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.floats(-50, 50), st.floats(0.01, 1000))
 def test_scale_and_shift_of_the_answer_do_not_change_the_depth(shift: float, scale: float) -> None:
     answer = np.random.default_rng(1).random((20, 30)).astype(np.float32)

@@ -75,7 +75,7 @@ def held(path: Path, right: Path | None) -> None:
     assert 1 <= of.width_px <= 100_000
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(ORIGINALS) - 1), st.integers(0, 10**9))
 @example(0, 1)
 def test_a_mangled_rig_is_read_or_refused(tmp_path: Path, which: int, seed: int) -> None:
@@ -86,7 +86,7 @@ def test_a_mangled_rig_is_read_or_refused(tmp_path: Path, which: int, seed: int)
     held(paths[0], paths[1] if len(paths) > 1 else None)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 @example(b"")
 @example(b"%YAML:1.0")

@@ -1,7 +1,7 @@
 """Holes are filled from the background, and remain recognisable."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stereo_portrait.core.depth import DisparityMap, Flaw
@@ -25,7 +25,6 @@ def test_a_map_without_any_answer_becomes_zero() -> None:
     assert not background_fill(np.full((3, 4), NAN)).any()
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1))
 def test_measured_values_stay_and_filled_ones_are_flagged(seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)

@@ -121,7 +121,7 @@ def test_a_picture_too_small_is_refused(size: tuple[int, int]) -> None:
         SgbmMatcher().match(pair)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(16, 70), st.integers(16, 70), st.integers(0, 2**32 - 1), st.booleans())
 def test_any_small_noise_gives_a_complete_map(width: int, height: int, seed: int, black: bool) -> None:
     rng = np.random.default_rng(seed)

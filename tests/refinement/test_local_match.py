@@ -69,7 +69,7 @@ def test_an_absurd_range_is_searched_from_its_near_end() -> None:
     assert found.first_step + MOST_STEPS - 1 == 21
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     half=st.tuples(st.integers(2, 20), st.integers(2, 30)),
     low=st.floats(-30, 30),

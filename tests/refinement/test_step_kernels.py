@@ -23,7 +23,7 @@ def steps_of(product: NDArray[np.float32], square: NDArray[np.float32], bands: i
     return planes.transpose(0, 3, 1, 4, 2).reshape(2, height, width)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 1000), half_height=st.integers(4, 20), half_width=st.integers(4, 24), bands=st.integers(1, 3)
 )

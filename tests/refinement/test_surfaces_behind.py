@@ -31,7 +31,7 @@ def test_where_nothing_lies_behind_the_pixel_is_its_own_source() -> None:
     assert (found.px == 7).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     values=arrays(np.float32, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9), elements=st.integers(0, 9))
 )

@@ -14,7 +14,7 @@ from stereo_portrait.rendering.bokeh import BokehRenderer, BokehSettings
 
 Map = NDArray[np.float32]
 CIRCLE = Aperture()
-quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 apertures = st.builds(
     Aperture,
     blades=st.sampled_from((0, 3, 5, 6, 9)),

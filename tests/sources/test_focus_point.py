@@ -94,7 +94,7 @@ def test_areas_outside_the_picture_are_none(tmp_path: Path, area: tuple[int, ...
     assert read_focus_px(tmp_path / "a.jpg", read_photo(tmp_path / "a.jpg")) is None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damaged_regions_give_a_point_inside_or_none(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -66,7 +66,7 @@ def test_a_matte_over_the_pixel_limit_is_refused(tmp_path: Path) -> None:
         read_heic_matte(path, (96, 144))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_matte_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     whole = bytearray(with_matte(tmp_path / "me.heic", PIXELS, MATTE).read_bytes())

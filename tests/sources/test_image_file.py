@@ -125,7 +125,7 @@ def _seed(kind: str) -> bytes:
 SEEDS = {kind: _seed(kind) for kind in ("PNG", "JPEG", "TIFF", "WEBP")}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     kind=st.sampled_from(sorted(SEEDS)),
     edits=st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), max_size=12),
@@ -145,7 +145,7 @@ def test_damaged_pictures_are_read_or_refused_but_never_crash(
         assert path.name in str(error)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(suffix=st.sampled_from(["png", "pfm", "npy", "exr", "tif"]), data=st.binary(max_size=300))
 def test_random_depth_files_are_refused_in_words(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, data: bytes

@@ -164,7 +164,7 @@ def test_a_depth_picture_over_the_pixel_limit_is_refused(tmp_path: Path) -> None
 SEED = jpeg([rdf(gdepth(png(range_inverse(DEPTH_M, 255)), more='GFocus:FocalPointX="0.5" GFocus:FocalPointY="0.5"'))])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(edits=st.lists(st.tuples(st.integers(0, 2500), st.integers(0, 255)), max_size=10), keep=st.floats(0.2, 1))
 def test_damaged_photos_are_read_or_refused_but_never_crash(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int]], keep: float

@@ -45,7 +45,7 @@ def read_or_refused(path: Path, data: bytes) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(near=numbers, far=numbers, x=numbers, y=numbers, kind=st.sampled_from(["RangeLinear", "RangeInverse", "?"]))
 def test_absurd_ranges_and_focus_points_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, near: str, far: str, x: str, y: str, kind: str
@@ -56,7 +56,7 @@ def test_absurd_ranges_and_focus_points_are_read_or_refused(
     read_or_refused(tmp_path_factory.getbasetemp() / "range.jpg", jpeg([rdf(text)]))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     lengths=st.lists(numbers | st.integers(-5, 10**12).map(str), max_size=4),
     uri=st.sampled_from(['D:DepthURI="d"', 'D:DepthURI=""', ""]),
@@ -81,7 +81,7 @@ def test_depth_pictures_that_claim_no_or_absurd_size_are_refused(tmp_path: Path,
         read_embedded_depth(path, read_photo(path))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(edits=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=6))
 def test_damaged_exif_never_costs_a_photo_its_depth_or_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int]]
@@ -100,7 +100,7 @@ def test_damaged_exif_never_costs_a_photo_its_depth_or_a_traceback(
     read_or_refused(tmp_path_factory.getbasetemp() / "exif.jpg", data[:2] + added + data[2:])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(edits=st.lists(st.tuples(st.integers(8, 600), st.integers(0, 255)), max_size=6), keep=st.floats(0.1, 1))
 def test_damaged_heic_files_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int]], keep: float

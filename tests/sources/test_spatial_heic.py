@@ -47,7 +47,7 @@ def test_exchanged_or_missing_positions_give_no_baseline() -> None:
         _baseline_m(items[26], [])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_damaged_boxes_are_followed_or_left_alone(data: st.DataObject) -> None:
     whole = bytearray(heif(WIDE))
