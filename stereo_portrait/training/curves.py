@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 Panels = dict[str, dict[str, str]]
-"""Title of a panel -> label of a line -> key in the log; a key that the log lacks is left out."""
+"""Title of a panel -> label of a line -> key in the log; what the log lacks is left out, a panel without lines too."""
 
 
 def draw_curves(log: Path, out: Path, panels: Panels) -> None:
@@ -16,6 +16,7 @@ def draw_curves(log: Path, out: Path, panels: Panels) -> None:
 
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     steps = [line["step"] for line in lines]
+    panels = {title: shown for title, shown in panels.items() if any(key in lines[-1] for key in shown.values())}
     figure, axes = pyplot.subplots(
         1, len(panels), figsize=(5.5 * len(panels), 4), constrained_layout=True, squeeze=False
     )

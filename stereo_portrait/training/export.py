@@ -1,9 +1,9 @@
-"""A trained student as ONNX with half-precision weights, and its entry in weights.yaml.
+"""A trained student as ONNX with small weights, and its entry in weights.yaml.
 
 python -m stereo_portrait.training.export monocular|subject --checkpoint FILE.pt --out FILE.onnx
 
-Weights are stored as float16 and cast to float32 inside the graph, so the file is half as large and the arithmetic is
-unchanged; ONNX Runtime folds the casts when it opens the file.
+Weights are stored as float16, or a convolution's as bytes in steps of each output channel's own, and turned into
+float32 inside the graph, so the file is small and the arithmetic unchanged; ONNX Runtime folds that when it opens it.
 """
 
 import argparse
@@ -34,21 +34,50 @@ class Whole(nn.Module):
         return nn.functional.interpolate(self.student(image), scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
-def halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph with its large constants stored as float16."""
-    casts = []
+def stored_small(model: onnx.ModelProto, as_bytes: bool) -> onnx.ModelProto:
+    """The same graph, its large constants as float16 or, of convolutions where `as_bytes`, as int8 times a step."""
+    unpacking, steps = [], []
     for tensor in model.graph.initializer:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < LEAST_VALUES:
             continue
-        values = numpy_helper.to_array(tensor)
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
-        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
+        values, name = numpy_helper.to_array(tensor), tensor.name
+        if as_bytes and values.ndim == 4:
+            step = np.maximum(np.abs(values).max((1, 2, 3), keepdims=True) / 127, 1e-12).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(np.rint(values / step).astype(np.int8), f"{name}_byte"))
+            steps.append(numpy_helper.from_array(step, f"{name}_step"))
+            unpacking.append(helper.make_node("Cast", [f"{name}_byte"], [f"{name}_count"], to=TensorProto.FLOAT))
+            unpacking.append(helper.make_node("Mul", [f"{name}_count", f"{name}_step"], [name]))
+        else:
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+            unpacking.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    model.graph.initializer.extend(steps)
+    nodes = [*unpacking, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     onnx.checker.check_model(model)
     return model
+
+
+def exported(student: nn.Module, size: tuple[int, int], out: Path, as_bytes: bool) -> dict[str, int | str]:
+    """Write the student for pictures of any height and width, traced at `size`; the file's length and hash."""
+    dynamic = {"image": {2: "height", 3: "width"}, "answer": {2: "height", 3: "width"}}
+    part = out.with_suffix(".full")
+    torch.onnx.export(
+        Whole(student).eval(),
+        (torch.zeros(1, 3, *size),),
+        str(part),
+        input_names=["image"],
+        output_names=["answer"],
+        dynamic_axes=dynamic,
+        opset_version=17,
+        dynamo=False,
+    )
+    model = stored_small(onnx.load(str(part)), as_bytes)
+    part.unlink()
+    model.producer_name = "stereo-portrait"
+    onnx.save(model, str(out))
+    content = out.read_bytes()
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def main() -> None:
@@ -60,24 +89,7 @@ def main() -> None:
     saved = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
     student, size = (Student(), (288, 384)) if options.task == "monocular" else (SubjectStudent(), (320, 320))
     student.load_state_dict(saved["average"])
-    dynamic = {"image": {2: "height", 3: "width"}, "answer": {2: "height", 3: "width"}}
-    part = options.out.with_suffix(".full")
-    torch.onnx.export(
-        Whole(student).eval(),
-        (torch.zeros(1, 3, *size),),
-        str(part),
-        input_names=["image"],
-        output_names=["answer"],
-        dynamic_axes=dynamic,
-        opset_version=17,
-        dynamo=False,
-    )
-    model = halved(onnx.load(str(part)))
-    part.unlink()
-    model.producer_name = "stereo-portrait"
-    onnx.save(model, str(options.out))
-    content = options.out.read_bytes()
-    facts = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    facts = exported(student, size, options.out, as_bytes=options.task == "subject")
     print(json.dumps(facts | {"steps": saved["step"], "training_s": round(saved["spent_s"])}))
 
 

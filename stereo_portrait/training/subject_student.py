@@ -2,7 +2,8 @@
 
 U-2-Net (Qin et al., Pattern Recognition 2020) is a U whose every stage is a U itself. The student keeps that shape from
 stride 4 down, where the decision falls what the subject is. The two encoder stages at full and half size, which cost
-the teacher most of its time, become one narrow U at half size and one at stride 4; the two decoder stages a small head.
+the teacher most of its time, become the beginning: one narrow U at half size and one at stride 4; the two decoder
+stages the head.
 
 Takes f32 (N, 3, H, W), sRGB 0..255, sides multiples of 64; answers logits at half that size.
 """
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WIDTH, MIDDLE, HEAD, FIRST = 64, 16, 32, 32
+INNER = ("en3", "en4", "en5", "en6", "de5", "de4")
 Stages = dict[str, Tensor]
 
 
@@ -33,12 +35,12 @@ class Convolution(nn.Module):
 class ResidualU(nn.Module):
     """A U of `levels` sizes beside a short cut; without `entry` its input is the short cut."""
 
-    def __init__(self, inputs: int, outputs: int, levels: int, entry: bool = True) -> None:
+    def __init__(self, inputs: int, outputs: int, levels: int, middle: int = MIDDLE, entry: bool = True) -> None:
         super().__init__()
         self.entry = Convolution(inputs, outputs) if entry else nn.Identity()
-        self.down = nn.ModuleList(Convolution(outputs if k == 0 else MIDDLE, MIDDLE) for k in range(levels))
-        self.bottom = Convolution(MIDDLE, MIDDLE, dilation=2)
-        self.up = nn.ModuleList(Convolution(2 * MIDDLE, outputs if k == levels - 1 else MIDDLE) for k in range(levels))
+        self.down = nn.ModuleList(Convolution(outputs if k == 0 else middle, middle) for k in range(levels))
+        self.bottom = Convolution(middle, middle, dilation=2)
+        self.up = nn.ModuleList(Convolution(2 * middle, outputs if k == levels - 1 else middle) for k in range(levels))
 
     def forward(self, x: Tensor) -> Tensor:
         x = entered = self.entry(x)
@@ -55,11 +57,11 @@ class ResidualU(nn.Module):
 class DilatedU(nn.Module):
     """The same where the picture is too small to shrink: dilations instead of sizes."""
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, middle: int = MIDDLE) -> None:
         super().__init__()
         self.entry = Convolution(inputs, WIDTH)
-        self.down = nn.ModuleList(Convolution(WIDTH if d == 1 else MIDDLE, MIDDLE, d) for d in (1, 2, 4, 8))
-        self.up = nn.ModuleList(Convolution(2 * MIDDLE, WIDTH if d == 1 else MIDDLE, d) for d in (4, 2, 1))
+        self.down = nn.ModuleList(Convolution(WIDTH if d == 1 else middle, middle, d) for d in (1, 2, 4, 8))
+        self.up = nn.ModuleList(Convolution(2 * middle, WIDTH if d == 1 else middle, d) for d in (4, 2, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         entered = self.entry(x)
@@ -71,24 +73,28 @@ class DilatedU(nn.Module):
         return self.up[2](torch.cat([x, at1], 1)) + entered
 
 
-class SubjectStudent(nn.Module):
-    """Stages named as the teacher's: en2 is what its second stage hands on, and so on, each channel in units of its own
-    spread (`distil_subject.spreads`)."""
+class Beginning(nn.Module):
+    """From the picture (N, 3, H, W) to features at half its size, and to the teacher's second stage at stride 4."""
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) * 255)
         self.register_buffer("scale", 1 / (torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) * 255))
         self.stem2 = Convolution(3, FIRST, stride=2, kernel=5)
-        self.en1 = ResidualU(FIRST, FIRST, 5, entry=False)
+        self.en1 = ResidualU(FIRST, FIRST, 5, middle=24, entry=False)
         self.stem4 = Convolution(FIRST, WIDTH, stride=2)
-        self.en2 = ResidualU(WIDTH, WIDTH, 4)
-        self.en3 = ResidualU(WIDTH, WIDTH, 4)
-        self.en4 = ResidualU(WIDTH, WIDTH, 3)
-        self.en5 = DilatedU(WIDTH)
-        self.en6 = DilatedU(WIDTH)
-        self.de5 = DilatedU(2 * WIDTH)
-        self.de4 = ResidualU(2 * WIDTH, WIDTH, 3)
+        self.en2 = ResidualU(WIDTH, WIDTH, 4, middle=32)
+
+    def forward(self, image: Tensor) -> Stages:
+        fine = self.en1(self.stem2((image - self.mean) * self.scale))
+        return {"fine": fine, "en2": self.en2(self.stem4(fine))}
+
+
+class Head(nn.Module):
+    """Logits at half the picture's size from the last stage at stride 8 and features at strides 4 and 2."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.above = nn.Conv2d(WIDTH, HEAD, 1)
         self.beside = nn.Conv2d(WIDTH, HEAD, 1)
         self.de3 = ResidualU(2 * HEAD, HEAD, 4)
@@ -97,35 +103,55 @@ class SubjectStudent(nn.Module):
         self.join = Convolution(MIDDLE, MIDDLE)
         self.answer = nn.Conv2d(MIDDLE, 1, 3, 1, 1)
 
+    def forward(self, made: Stages) -> Tensor:
+        x = self.de3(torch.cat([twice(self.above(made["de4"])), self.beside(made["at4"])], 1))
+        return self.answer(self.join(F.relu(twice(self.narrow(x)) + self.fine(made["fine"]))))
+
+
+class SubjectStudent(nn.Module):
+    """Stages named as the teacher's: en2 is what its second stage hands on, and so on, each channel in units of its own
+    spread (`lesson_files.spreads`); `at4` is the third stage before it is halved, `fine` the features at half size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.beginning = Beginning()
+        self.en3 = ResidualU(WIDTH, WIDTH, 4)
+        self.en4 = ResidualU(WIDTH, WIDTH, 3)
+        self.en5, self.de5 = DilatedU(WIDTH), DilatedU(2 * WIDTH)
+        self.en6 = DilatedU(WIDTH, middle=40)  # a hundred pixels: width costs nothing here, and the most depends on it
+        self.de4 = ResidualU(2 * WIDTH, WIDTH, 3)
+        self.head = Head()
+
     def forward(self, image: Tensor) -> Tensor:
-        return self.stages(image)[0]
+        return self.rest(self.beginning(image))["answer"]
 
-    def stages(self, image: Tensor, told: Stages | None = None, apart: bool = False) -> tuple[Tensor, Stages]:
-        """Logits, and every stage as the teacher hands it on.
+    def rest(self, begun: Stages, apart: bool = False) -> Stages:
+        """All stages and the `answer` from what the beginning gave.
 
-        With `told`, each stage starts from the teacher's; with `apart`, what one learns does not change those before.
+        With `apart`, what one learns does not change those before.
         """
-        given = told or {}
-        fine = self.en1(self.stem2((image - self.mean) * self.scale))
-        made: Stages = {"en2": self.en2(self.stem4(fine))}
+        made = begun
+        for name in INNER:
+            made = made | self.stage(name, apart_from(made) if apart else made)
+        return made | {"answer": self.head(apart_from(made) if apart else made)}
 
-        def handed(x: Tensor) -> Tensor:
-            return x.detach() if apart else x
+    def stage(self, name: str, given: Stages) -> Stages:
+        """One inner stage from those before it."""
+        made: Tensor = getattr(self, name)(entering(name, given))
+        return {"at4": made, name: F.max_pool2d(made, 2)} if name == "en3" else {name: made}
 
-        def entering(name: str) -> Tensor:
-            return given[name] if name in given else handed(made[name])
 
-        at4 = self.en3(entering("en2"))
-        made["en3"] = F.max_pool2d(at4, 2)
-        fine, at4 = handed(fine), handed(at4)
-        made["en4"] = self.en4(entering("en3"))
-        made["en5"] = self.en5(F.max_pool2d(entering("en4"), 2))
-        made["en6"] = self.en6(F.max_pool2d(entering("en5"), 2))
-        made["de5"] = self.de5(torch.cat([twice(entering("en6")), entering("en5")], 1))
-        made["de4"] = self.de4(torch.cat([twice(entering("de5")), entering("en4")], 1))
-        x = self.de3(torch.cat([twice(self.above(entering("de4"))), self.beside(at4)], 1))
-        x = self.join(F.relu(twice(self.narrow(x)) + self.fine(fine)))
-        return self.answer(x), made
+def entering(name: str, given: Stages) -> Tensor:
+    """What a stage starts from."""
+    if name in ("de5", "de4"):
+        below, beside = ("en6", "en5") if name == "de5" else ("de5", "en4")
+        return torch.cat([twice(given[below]), given[beside]], 1)
+    before = given[f"en{int(name[-1]) - 1}"]
+    return F.max_pool2d(before, 2) if name in ("en5", "en6") else before
+
+
+def apart_from(made: Stages) -> Stages:
+    return {name: stage.detach() for name, stage in made.items()}
 
 
 def twice(x: Tensor) -> Tensor:

@@ -1,11 +1,16 @@
 """What the subject network learns from is what its teacher made; needs the extra "train"."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
-from stereo_portrait.training.distil_subject import hint_loss, mask_loss  # noqa: E402
+from stereo_portrait.networks.session import open_session  # noqa: E402
+from stereo_portrait.training import distil_subject  # noqa: E402
+from stereo_portrait.training.distil_subject import mask_loss, unexplained  # noqa: E402
+from stereo_portrait.training.export import exported  # noqa: E402
 from stereo_portrait.training.subject_lessons import STAGES, STRIDES, SUBJECT_PX, packed, view_of  # noqa: E402
 from stereo_portrait.training.subject_student import SubjectStudent  # noqa: E402
 
@@ -35,35 +40,80 @@ def test_views_are_seeded_and_every_other_one_is_mirrored() -> None:
 
 
 def test_every_stage_has_the_teachers_size(picture: "torch.Tensor") -> None:
+    student = SubjectStudent().eval()
     with torch.no_grad():
-        said, made = SubjectStudent().eval().stages(picture)
-    assert said.shape == (1, 1, SIDE_PX // 2, SIDE_PX // 2)
+        made = student.rest(student.beginning(picture))
+    assert made["answer"].shape == (1, 1, SIDE_PX // 2, SIDE_PX // 2)
     for name, stride in zip(STAGES, STRIDES, strict=True):
         assert made[name].shape == (1, 64, SIDE_PX // stride, SIDE_PX // stride)
 
 
-def test_a_stage_that_is_told_starts_from_the_teachers(picture: "torch.Tensor") -> None:
+def test_a_stage_starts_from_what_it_is_given(picture: "torch.Tensor") -> None:
     student = SubjectStudent().eval()
     with torch.no_grad():
-        _, own = student.stages(picture)
-        _, same = student.stages(picture, own)
-        _, other = student.stages(picture, {name: value + 1 for name, value in own.items()})
-    assert all(torch.equal(own[name], same[name]) for name in STAGES)
-    assert torch.equal(own["en2"], other["en2"])
-    assert not torch.allclose(own["de4"], other["de4"])
+        made = student.rest(student.beginning(picture))
+        for name in STAGES[1:]:
+            assert torch.equal(student.stage(name, made)[name], made[name])
+            assert not torch.allclose(student.stage(name, {n: v + 1 for n, v in made.items()})[name], made[name])
 
 
 def test_a_stage_apart_learns_without_changing_those_before(picture: "torch.Tensor") -> None:
     student = SubjectStudent()
-    said, made = student.stages(picture, apart=True)
-    (made["de4"].square().mean() + said.square().mean()).backward()
+    made = student.rest(student.beginning(picture), apart=True)
+    (made["de4"].square().mean() + made["answer"].square().mean()).backward()
     moved = {name.split(".")[0] for name, weight in student.named_parameters() if weight.grad is not None}
-    assert moved == {"de4", "above", "beside", "de3", "narrow", "fine", "join", "answer"}
+    assert moved == {"de4", "head"}
 
 
 def test_losses_vanish_only_for_the_teachers_answer() -> None:
     told = {name: torch.randn(1, 2, 4, 4) for name in STAGES}
-    assert float(hint_loss(told, told)[0]) == 0
-    assert float(hint_loss({n: v + 1 for n, v in told.items()}, told)[0]) == pytest.approx(len(STAGES), rel=1e-4)
+    assert float(unexplained(told, told)[0]) == 0
+    assert float(unexplained({n: v + 1 for n, v in told.items()}, told)[0]) == pytest.approx(len(STAGES), rel=1e-4)
     wanted = (torch.rand(1, 1, 8, 8) > 0.5).float()
     assert float(mask_loss(40 * (wanted - 0.5), wanted)) < 1e-3 < float(mask_loss(40 * (0.5 - wanted), wanted))
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_a_small_file_answers_as_the_student_does(as_bytes: bool, picture: "torch.Tensor", tmp_path: Path) -> None:
+    student = SubjectStudent().eval()
+    facts = exported(student, (SIDE_PX, SIDE_PX), tmp_path / "small.onnx", as_bytes)
+    assert facts["bytes"] < (1.3 if as_bytes else 2.3) * 1e6
+    with torch.no_grad():
+        wanted = torch.nn.functional.interpolate(student(picture), scale_factor=2.0, mode="bilinear").numpy()
+    said = open_session(tmp_path / "small.onnx").run({"image": picture.numpy()})[0]
+    assert np.abs(said - wanted).max() < (0.05 if as_bytes else 0.005) * np.abs(wanted).max()
+
+
+@pytest.fixture
+def lessons(tmp_path: Path) -> Path:
+    """Three lessons in two shards."""
+    draw = np.random.default_rng(3)
+    for shard, count in (("train_0_00000", 2), ("aside_0_00000", 1)):
+        folder = tmp_path / "lessons" / shard
+        folder.mkdir(parents=True)
+        np.save(folder / "image.npy", draw.integers(0, 256, (count, SUBJECT_PX, SUBJECT_PX, 3), dtype=np.uint8))
+        np.save(folder / "mask.npy", draw.random((count, SUBJECT_PX // 2, SUBJECT_PX // 2)).astype(np.float16))
+        for name, stride in zip(STAGES, STRIDES, strict=True):
+            side = SUBJECT_PX // stride
+            packs = [packed(draw.random((64, side, side), dtype=np.float32)) for _ in range(count)]
+            np.save(folder / f"{name}.npy", np.stack([codes for codes, _ in packs]))
+            np.save(folder / f"{name}_range.npy", np.stack([ranges for _, ranges in packs]))
+        (folder / "files.txt").write_text("near\tset/a.png\n" * count)
+    return tmp_path / "lessons"
+
+
+def test_a_course_runs_through_and_a_second_one_goes_on_from_it(
+    lessons: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = ["--lessons", str(lessons), "--out", str(tmp_path / "out"), "--share", "0.0001", "--resume"]
+    monkeypatch.setattr("sys.argv", ["distil_subject", *order])
+    distil_subject.main()
+    assert '"aside_near"' in capsys.readouterr().out
+    first = torch.load(tmp_path / "out" / "subject.pt", weights_only=True)
+    student = SubjectStudent()
+    student.load_state_dict(first["average"])
+    distil_subject.main()
+    assert capsys.readouterr().out == ""
+    again = torch.load(tmp_path / "out" / "subject.pt", weights_only=True)
+    assert first["step"] == again["step"] == len(distil_subject.LEGS)
+    assert all(torch.equal(value, again["average"][name]) for name, value in first["average"].items())
