@@ -4,15 +4,14 @@ python -m stereo_portrait.training.distil_subject --lessons DIR --out DIR [--sha
 
 `--lessons` is the folder that `subject_lessons` wrote. First the beginning learns the teacher's second stage from the
 pictures; then each inner stage learns from what the teacher's stages before it gave, which costs little, for they are
-small; then the head and the inner stages learn from what the student's own stages gave, each still for itself alone: no
-gradient crosses from one to another. Stages are in units of their channels' spread: asked for the teacher's own units
-they learn at a third of the pace. Every random choice follows from the seed, the leg and the step.
+small; at last the head learns the mask from what the student's own stages gave. No gradient crosses from one part to
+another. Stages are in units of their channels' spread: asked for the teacher's own units they learn at a third of the
+pace. Every random choice follows from the seed, the leg and the step.
 """
 
 import argparse
 import copy
 import json
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +24,11 @@ from torch import Tensor, nn
 
 from stereo_portrait.training.checkpoint import Checkpoint, stop_requests
 from stereo_portrait.training.curves import draw_curves
-from stereo_portrait.training.lesson_files import Begun, Lessons, keep_begun, spreads
+from stereo_portrait.training.lesson_files import Lessons, spreads
 from stereo_portrait.training.muon import muon_and_adamw
 from stereo_portrait.training.scores import intersection_over_union
 from stereo_portrait.training.subject_lessons import STAGES
-from stereo_portrait.training.subject_student import INNER, Stages, SubjectStudent
+from stereo_portrait.training.subject_student import BEFORE, SubjectStudent
 
 SEED = 7
 WARM_UP = 30
@@ -53,15 +52,9 @@ class Leg:
 
 LEGS = (
     Leg("beginning", 4, 9000, 0.2),
-    *(Leg(name, 8 if name in ("en3", "en4", "de4") else 16, 2500, 0.15) for name in INNER),
-    Leg("rest", 8, 5000, 0.1),
+    *(Leg(name, 8 if name in ("en3", "en4", "de4") else 16, 2500, 0.15) for name in BEFORE),
+    Leg("head", 8, 2000, 0.1),
 )
-
-
-def unexplained(made: Stages, told: Stages) -> tuple[Tensor, dict[str, float]]:
-    """Sum over the stages in both of the mean squared difference, and each stage's alone."""
-    wrong = {name: (made[name] - told[name]).square().mean() for name in STAGES if name in made and name in told}
-    return torch.stack(list(wrong.values())).sum(), {name: float(value.detach()) for name, value in wrong.items()}
 
 
 def mask_loss(said: Tensor, wanted: Tensor) -> Tensor:
@@ -88,50 +81,35 @@ def scored(student: SubjectStudent, lessons: Lessons) -> dict[str, float]:
 class Course:
     """What each leg learns, and from what."""
 
-    def __init__(self, student: SubjectStudent, lessons: Path, out: Path, resume: bool) -> None:
+    def __init__(self, student: SubjectStudent, lessons: Path) -> None:
         spread = spreads(lessons)
-        self.student = student
+        self.student = student.eval()
         self.lessons, self.aside = Lessons(lessons, "train", spread), Lessons(lessons, "aside", spread)
-        self.begun_at = out / "begun"
-        if not resume:
-            shutil.rmtree(self.begun_at, ignore_errors=True)
-        self.begun: Begun | None = None
-
-    def part(self, name: str) -> nn.Module:
-        if name != "rest":
-            return nn.ModuleDict({name: getattr(self.student, name)})
-        if not self.begun_at.exists():
-            keep_begun(self.student.beginning.eval(), self.lessons, self.begun_at)
-        self.begun = Begun(self.begun_at)
-        return nn.ModuleDict({name: getattr(self.student, name) for name in (*INNER, "head")})
 
     def loss(self, name: str, chosen: list[int]) -> tuple[Tensor, dict[str, float]]:
-        """Of these lessons, and its figures."""
-        if name == "beginning":
-            told = self.lessons.batch(chosen, ("image", "en2"))
-            return unexplained(self.student.beginning(told["image"]), told)
-        if self.begun is None:
-            told = self.lessons.batch(chosen, STAGES)
-            return unexplained({name: self.student.stage(name, told)[name]}, told)
-        told = self.lessons.batch(chosen, ("mask", *INNER))
-        made = self.student.rest(self.begun.batch(chosen), apart=True)
-        total, left = unexplained(made, told)
-        mask = mask_loss(made["answer"], told["mask"])
-        return total + mask, left | {"mask": float(mask.detach())}
+        """Of the part on these lessons, and its figures."""
+        if name == "head":
+            told = self.lessons.batch(chosen, ("image", "mask"))
+            with torch.no_grad():
+                made = self.student.stages(told["image"])
+            loss = mask_loss(self.student.head(made), told["mask"])
+            return loss, {"mask": float(loss.detach())}
+        shown = "en2" if name == "beginning" else name
+        told = self.lessons.batch(chosen, (*BEFORE.get(name, ("image",)), shown))
+        made = self.student.beginning(told["image"]) if name == "beginning" else self.student.stage(name, told)
+        loss = (made[shown] - told[shown]).square().mean()
+        return loss, {shown: float(loss.detach())}
 
-    def score(self, average: nn.ModuleDict) -> dict[str, float]:
-        """Mean intersection over union at one half with the teacher, of the student with these parts."""
-        if self.begun is None:
-            return {}
+    def score(self, head: nn.Module) -> dict[str, float]:
+        """Mean intersection over union with the teacher at one half, of the student with this head."""
         trial = copy.deepcopy(self.student)
-        for name, part in average.items():
-            getattr(trial, name).load_state_dict(part.state_dict())
-        return scored(trial.eval(), self.aside)
+        trial.head.load_state_dict(head.state_dict())
+        return scored(trial, self.aside)
 
 
 def learn(leg: Leg, course: Course, options: argparse.Namespace, stopped: list[int]) -> tuple[int, float]:
     """Train the leg's part in place, to the mean of its last weights; steps and seconds spent."""
-    part = course.part(leg.part)
+    part: nn.Module = getattr(course.student, leg.part)
     average = copy.deepcopy(part)
     large, small = muon_and_adamw(part, leg.rate, leg.rate * SMALL)
     path = options.out / f"subject_{leg.part}.pt"
@@ -159,7 +137,7 @@ def learn(leg: Leg, course: Course, options: argparse.Namespace, stopped: list[i
         if (step + 1) % options.every == 0 or step + 1 == steps or stopped:
             spent = spent_s + time.time() - began
             line = {"step": step + 1, "s": round(spent), **{k: round(v, 4) for k, v in running.items()}}
-            line |= course.score(average)
+            line |= course.score(average.eval()) if leg.part == "head" else {}
             print(leg.part, json.dumps(line), flush=True)
             with log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(line) + "\n")
@@ -168,6 +146,7 @@ def learn(leg: Leg, course: Course, options: argparse.Namespace, stopped: list[i
         if stopped:
             raise SystemExit(f"stopped; --resume goes on from {path}")
     part.load_state_dict(average.state_dict())
+    part.eval()
     return steps, spent_s + time.time() - began
 
 
@@ -185,7 +164,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     options.out.mkdir(parents=True, exist_ok=True)
     student = SubjectStudent().to(memory_format=torch.channels_last)
-    course, stopped = Course(student, options.lessons, options.out, options.resume), stop_requests()
+    course, stopped = Course(student, options.lessons), stop_requests()
     steps, spent_s = (sum(v) for v in zip(*(learn(leg, course, options, stopped) for leg in LEGS), strict=True))
     Checkpoint(options.out / "subject.pt", average=student).keep(steps, spent_s)
 

@@ -1,18 +1,14 @@
-"""The lessons of the subject network as tensors, and what its beginning makes of them."""
+"""The lessons of the subject network as tensors."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
-from numpy.typing import NDArray
 from torch import Tensor
 
 from stereo_portrait.training.subject_lessons import STAGES
-from stereo_portrait.training.subject_student import Beginning, Stages
-
-PIECE = 16
+from stereo_portrait.training.subject_student import Stages
 
 
 class Lessons:
@@ -66,42 +62,3 @@ def spreads(folder: Path, count: int = 64) -> Stages:
         deviation = stage.std((0, 2, 3), keepdim=True)
         found[name] = deviation.clamp_min(0.2 * float(deviation.mean()))
     return found
-
-
-class Begun:
-    """What the beginning makes of every lesson, on disk as bytes over each channel's range: made once, read often."""
-
-    def __init__(self, path: Path) -> None:
-        self.codes = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in ("fine", "en2")}
-        self.steps = {name: np.load(path / f"{name}_step.npy") for name in ("fine", "en2")}
-
-    def batch(self, chosen: Sequence[int]) -> Stages:
-        """`fine` (N, 32, 160, 160) and `en2` (N, 64, 80, 80), channels last."""
-        at = list(chosen)
-        return {
-            name: torch.from_numpy(codes[at]).float().mul_(torch.from_numpy(self.steps[name][at])).permute(0, 3, 1, 2)
-            for name, codes in self.codes.items()
-        }
-
-
-def keep_begun(beginning: Beginning, lessons: Lessons, path: Path) -> None:
-    """Write what `Begun` reads; all of it is at least 0. A folder is whole or absent."""
-    making = path.with_suffix(".part")
-    making.mkdir(parents=True, exist_ok=True)
-    codes: dict[str, NDArray[np.uint8]] = {}
-    steps: dict[str, list[NDArray[np.float32]]] = {"fine": [], "en2": []}
-    for first in range(0, len(lessons), PIECE):
-        chosen = range(first, min(first + PIECE, len(lessons)))
-        with torch.no_grad():
-            made = beginning(lessons.batch(chosen, ("image",))["image"])
-        for name, stage in made.items():
-            values = stage.permute(0, 2, 3, 1)
-            step = values.amax((1, 2), keepdim=True).clamp_min(1e-6) / 255
-            if name not in codes:
-                codes[name] = open_memmap(making / f"{name}.npy", "w+", np.uint8, (len(lessons), *values.shape[1:]))
-            codes[name][chosen.start : chosen.stop] = (values / step).round().byte().numpy()
-            steps[name].append(step.numpy())
-    for name, found in steps.items():
-        codes.pop(name).flush()  # type: ignore[attr-defined]
-        np.save(making / f"{name}_step.npy", np.concatenate(found))
-    making.rename(path)

@@ -13,7 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WIDTH, MIDDLE, HEAD, FIRST = 64, 16, 32, 32
-INNER = ("en3", "en4", "en5", "en6", "de5", "de4")
+BEFORE = {
+    "en3": ("en2",),
+    "en4": ("en3",),
+    "en5": ("en4",),
+    "en6": ("en5",),
+    "de5": ("en6", "en5"),
+    "de4": ("de5", "en4"),
+}
+"""The inner stages in their order, and those that each starts from."""
 Stages = dict[str, Tensor]
 
 
@@ -123,17 +131,14 @@ class SubjectStudent(nn.Module):
         self.head = Head()
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.rest(self.beginning(image))["answer"]
+        return self.head(self.stages(image))
 
-    def rest(self, begun: Stages, apart: bool = False) -> Stages:
-        """All stages and the `answer` from what the beginning gave.
-
-        With `apart`, what one learns does not change those before.
-        """
-        made = begun
-        for name in INNER:
-            made = made | self.stage(name, apart_from(made) if apart else made)
-        return made | {"answer": self.head(apart_from(made) if apart else made)}
+    def stages(self, image: Tensor) -> Stages:
+        """All that the head is given, and all that the teacher can judge."""
+        made: Stages = self.beginning(image)
+        for name in BEFORE:
+            made |= self.stage(name, made)
+        return made
 
     def stage(self, name: str, given: Stages) -> Stages:
         """One inner stage from those before it."""
@@ -143,15 +148,10 @@ class SubjectStudent(nn.Module):
 
 def entering(name: str, given: Stages) -> Tensor:
     """What a stage starts from."""
-    if name in ("de5", "de4"):
-        below, beside = ("en6", "en5") if name == "de5" else ("de5", "en4")
-        return torch.cat([twice(given[below]), given[beside]], 1)
-    before = given[f"en{int(name[-1]) - 1}"]
-    return F.max_pool2d(before, 2) if name in ("en5", "en6") else before
-
-
-def apart_from(made: Stages) -> Stages:
-    return {name: stage.detach() for name, stage in made.items()}
+    before = [given[name] for name in BEFORE[name]]
+    if len(before) == 2:
+        return torch.cat([twice(before[0]), before[1]], 1)
+    return F.max_pool2d(before[0], 2) if name in ("en5", "en6") else before[0]
 
 
 def twice(x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 from stereo_portrait.networks.session import open_session  # noqa: E402
 from stereo_portrait.training import distil_subject  # noqa: E402
-from stereo_portrait.training.distil_subject import mask_loss, unexplained  # noqa: E402
+from stereo_portrait.training.distil_subject import mask_loss  # noqa: E402
 from stereo_portrait.training.export import exported  # noqa: E402
 from stereo_portrait.training.subject_lessons import STAGES, STRIDES, SUBJECT_PX, packed, view_of  # noqa: E402
 from stereo_portrait.training.subject_student import SubjectStudent  # noqa: E402
@@ -42,8 +42,9 @@ def test_views_are_seeded_and_every_other_one_is_mirrored() -> None:
 def test_every_stage_has_the_teachers_size(picture: "torch.Tensor") -> None:
     student = SubjectStudent().eval()
     with torch.no_grad():
-        made = student.rest(student.beginning(picture))
-    assert made["answer"].shape == (1, 1, SIDE_PX // 2, SIDE_PX // 2)
+        made = student.stages(picture)
+        answer = student(picture)
+    assert answer.shape == (1, 1, SIDE_PX // 2, SIDE_PX // 2)
     for name, stride in zip(STAGES, STRIDES, strict=True):
         assert made[name].shape == (1, 64, SIDE_PX // stride, SIDE_PX // stride)
 
@@ -51,24 +52,13 @@ def test_every_stage_has_the_teachers_size(picture: "torch.Tensor") -> None:
 def test_a_stage_starts_from_what_it_is_given(picture: "torch.Tensor") -> None:
     student = SubjectStudent().eval()
     with torch.no_grad():
-        made = student.rest(student.beginning(picture))
+        made = student.stages(picture)
         for name in STAGES[1:]:
             assert torch.equal(student.stage(name, made)[name], made[name])
             assert not torch.allclose(student.stage(name, {n: v + 1 for n, v in made.items()})[name], made[name])
 
 
-def test_a_stage_apart_learns_without_changing_those_before(picture: "torch.Tensor") -> None:
-    student = SubjectStudent()
-    made = student.rest(student.beginning(picture), apart=True)
-    (made["de4"].square().mean() + made["answer"].square().mean()).backward()
-    moved = {name.split(".")[0] for name, weight in student.named_parameters() if weight.grad is not None}
-    assert moved == {"de4", "head"}
-
-
-def test_losses_vanish_only_for_the_teachers_answer() -> None:
-    told = {name: torch.randn(1, 2, 4, 4) for name in STAGES}
-    assert float(unexplained(told, told)[0]) == 0
-    assert float(unexplained({n: v + 1 for n, v in told.items()}, told)[0]) == pytest.approx(len(STAGES), rel=1e-4)
+def test_the_loss_vanishes_only_for_the_teachers_answer() -> None:
     wanted = (torch.rand(1, 1, 8, 8) > 0.5).float()
     assert float(mask_loss(40 * (wanted - 0.5), wanted)) < 1e-3 < float(mask_loss(40 * (0.5 - wanted), wanted))
 
@@ -117,3 +107,13 @@ def test_a_course_runs_through_and_a_second_one_goes_on_from_it(
     again = torch.load(tmp_path / "out" / "subject.pt", weights_only=True)
     assert first["step"] == again["step"] == len(distil_subject.LEGS)
     assert all(torch.equal(value, again["average"][name]) for name, value in first["average"].items())
+
+
+@pytest.mark.parametrize("leg", distil_subject.LEGS, ids=lambda leg: leg.part)
+def test_a_leg_teaches_its_part_alone(leg: distil_subject.Leg, lessons: Path) -> None:
+    student = SubjectStudent()
+    course = distil_subject.Course(student, lessons)
+    getattr(student, leg.part).train()
+    course.loss(leg.part, [0, 1])[0].backward()
+    moved = {name.split(".")[0] for name, weight in student.named_parameters() if weight.grad is not None}
+    assert moved == {leg.part}
