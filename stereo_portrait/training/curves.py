@@ -1,10 +1,18 @@
-"""A training log as a picture: one panel for each figure, what is trained on beside what was kept aside."""
+"""A training log, and a picture of it: one panel for each figure, what is trained on beside what was kept aside."""
 
 import json
 from pathlib import Path
 
 Panels = dict[str, dict[str, str]]
 """Title of a panel -> label of a line -> key in the log; what the log lacks is left out, a panel without lines too."""
+
+
+def log_line(log: Path, line: dict[str, float], panels: Panels) -> None:
+    """Say the line, add it to the log, and draw the log again beside it."""
+    print(log.stem, json.dumps(line), flush=True)
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+    draw_curves(log, log.with_suffix(".png"), panels)
 
 
 def draw_curves(log: Path, out: Path, panels: Panels) -> None:

@@ -11,7 +11,6 @@ pace. Every random choice follows from the seed, the leg and the step.
 
 import argparse
 import copy
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stereo_portrait.training.checkpoint import Checkpoint, stop_requests
-from stereo_portrait.training.curves import draw_curves
+from stereo_portrait.training.curves import log_line
 from stereo_portrait.training.lesson_files import Lessons, spreads
 from stereo_portrait.training.muon import muon_and_adamw
 from stereo_portrait.training.scores import intersection_over_union
@@ -138,11 +137,8 @@ def learn(leg: Leg, course: Course, options: argparse.Namespace, stopped: list[i
             spent = spent_s + time.time() - began
             line = {"step": step + 1, "s": round(spent), **{k: round(v, 4) for k, v in running.items()}}
             line |= course.score(average.eval()) if leg.part == "head" else {}
-            print(leg.part, json.dumps(line), flush=True)
-            with log.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(line) + "\n")
             checkpoint.keep(step + 1, spent)
-            draw_curves(log, log.with_suffix(".png"), PANELS)
+            log_line(log, line, PANELS)
         if stopped:
             raise SystemExit(f"stopped; --resume goes on from {path}")
     part.load_state_dict(average.state_dict())

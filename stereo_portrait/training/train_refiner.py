@@ -8,7 +8,6 @@ counted more at true edges, the log loss against a choice with hindsight, and th
 """
 
 import argparse
-import json
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,7 @@ from torch import Tensor
 
 from stereo_portrait.refinement.evidence_layout import COSTS, SHAPE, SIDE_COSTS, STEPS, SUPPORTS, TEXTURE, as_numbers
 from stereo_portrait.training.checkpoint import Checkpoint, stop_requests
-from stereo_portrait.training.curves import draw_curves
+from stereo_portrait.training.curves import log_line
 from stereo_portrait.training.refiner_network import GuidedNetwork, unfolded
 
 SEED = 5
@@ -242,11 +241,8 @@ def main() -> None:
             spent = spent_s + time.time() - began
             kept_aside = measured(average, aside)
             line = {"step": step + 1, "s": round(spent), **{k: round(v, 4) for k, v in running.items()}, **kept_aside}
-            print(json.dumps(line), flush=True)
-            with log.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(line) + "\n")
             checkpoint.keep(step + 1, spent)
-            draw_curves(log, log.with_suffix(".png"), PANELS)
+            log_line(log, line, PANELS)
         if step + 1 in {round(part * options.steps) for part in KEPT}:
             Checkpoint(options.out / f"{name}_{step + 1:06d}.pt", average=average).keep(step + 1, spent_s)
         if stopped:
