@@ -13,6 +13,7 @@ from stereo_portrait.sources.stream_settings import StreamSettings
 
 WAIT_MS = 200
 MOST_STARTS = 10
+MOST_EMPTY_STARTS = 4
 LINGER_MS = 1000  # the SDK says "stopped" when it has read the file, while frames are still on their way through it
 
 
@@ -91,18 +92,23 @@ class RealSenseRecording(RealSenseStream):
         """A pipeline that plays from the recording's first frames; what it has read already lies in `_ahead`.
 
         The SDK reads from the moment its first sensor starts. On a busy machine the second starts so late that its
-        frames are lost, or that all its frames are paired with the last one of the first: such a start is repeated.
+        frames are lost, even all of them, or that all are paired with the last one of the first: such a start is
+        repeated.
         """
-        self._starts = []
+        self._starts, empty = [], 0
         for left in reversed(range(MOST_STARTS)):
             pipeline = self._start(rs)
-            if self.paced or self._is_beginning(rs, pipeline) or left == 0:
-                break
+            begins = self.paced or self._is_beginning(rs, pipeline)
+            empty += begins is None
+            nothing = empty == (1 if self.contents.damaged else MOST_EMPTY_STARTS)
+            if begins or nothing or self._closed.is_set() or left == 0:
+                break  # what it brings, or that it brings nothing, is judged at the end
             self._ahead = None
             pipeline.stop()
         return pipeline
 
-    def _is_beginning(self, rs: Any, pipeline: Any) -> bool:
+    def _is_beginning(self, rs: Any, pipeline: Any) -> bool | None:
+        """None: the file was read to its end and no whole frameset came."""
         waited_ms = 0
         while not self._closed.is_set() and waited_ms < LINGER_MS:
             came, frames = pipeline.try_wait_for_frames(WAIT_MS)
@@ -116,7 +122,7 @@ class RealSenseRecording(RealSenseStream):
                 known = self.contents.begins_with(dict(zip(self.wanted, numbers, strict=True)))
                 times = 2 if known is None else 3  # a .bag does not tell; nor does the SDK always pair the very first
                 return known or (at_ms == min(self._starts) and self._starts.count(at_ms) >= times)
-        return True  # nothing comes: that is judged at the end
+        return None
 
     def _next(self, pipeline: Any) -> tuple[bool, Any]:
         frames, self._ahead = self._ahead, None

@@ -71,6 +71,21 @@ def test_a_start_that_lost_the_first_frames_is_repeated(recording: Path, monkeyp
     assert len(starts) >= 3
 
 
+def test_a_start_that_lost_every_frame_is_repeated(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, starts = RealSenseRecording._start, list[int]()
+
+    def empty(self: RealSenseRecording, rs: Any) -> Any:
+        pipeline = start(self, rs)
+        starts.append(1)
+        while len(starts) <= 2 and pipeline.try_wait_for_frames(1000)[0]:
+            pass
+        return pipeline
+
+    monkeypatch.setattr(RealSenseRecording, "_start", empty)
+    assert [f.number for f in open_source(f"realsense:{recording}")] == list(range(COUNT))
+    assert len(starts) >= 3
+
+
 def test_the_beginning_of_a_recording_is_known_by_both_its_streams() -> None:
     numbers = {"Depth_0": [(10 * n, n) for n in range(9)], "Color_0": [(42 + 10 * n, 70 + n) for n in range(5)]}
     contents = Contents(numbers=numbers)
