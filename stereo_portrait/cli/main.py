@@ -1,6 +1,5 @@
 """stereo-portrait: the table of commands, and what an error becomes."""
 
-import ctypes
 import importlib
 import os
 import signal
@@ -12,8 +11,7 @@ import click
 
 from stereo_portrait import __version__
 from stereo_portrait.core.errors import StereoPortraitError
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+from stereo_portrait.core.memory import keep_memory
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "The built-in Middlebury pair, start to end."),
@@ -94,20 +92,8 @@ def run(arguments: list[str] | None = None) -> int:
     return outcome if isinstance(outcome, int) else 0
 
 
-def _keep_memory() -> None:
-    """Tell glibc, where it is there, to keep what arrays of up to 32 MB gave back.
-
-    Otherwise every picture-sized array is fetched page by page from the system and returned: up to a sixth of the
-    refinement's time where that is slow, as on a virtual machine.
-    """
-    adjust = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if adjust is not None:
-        adjust(M_MMAP_THRESHOLD, 32 << 20)
-        adjust(M_TRIM_THRESHOLD, 256 << 20)
-
-
 def main() -> NoReturn:
     """Entry point of the console script."""
-    _keep_memory()
+    keep_memory()
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(run())

@@ -5,7 +5,8 @@ python -m stereo_portrait.training.measure_refiner trust|portraits|sensor|speed 
 `--scenes` holds scenes in any layout that `evaluate` reads; `--frames` holds depth camera frames as NAME_color.png or
 .jpg with NAME_depth.png beside it (16 bit, millimetres, 0 = nothing). `trust` prints sparsification areas and how often
 stated confidence is right; `portraits` renders with true, classical and network disparity; `sensor` hides a fifth of
-what was measured and restores it; `speed` takes times. The table of disparity errors is `evaluate`'s.
+what was measured and restores it; `speed` takes times, with memory
+kept as the commands keep it. The table of disparity errors is `evaluate`'s.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from stereo_portrait.core.capture import Scene
 from stereo_portrait.core.depth import DepthMap, DisparityMap
+from stereo_portrait.core.memory import keep_memory
 from stereo_portrait.core.portrait import Aperture
 from stereo_portrait.evaluation.blur_scores import psnr
 from stereo_portrait.matching.consistency import left_right_difference
@@ -206,6 +208,7 @@ def sensor(folder: Path) -> dict[str, Any]:
 
 def speed(scenes: list[Scene]) -> dict[str, Any]:
     """Best of five, ms per megapixel, in one run."""
+    keep_memory()
     found: dict[str, Any] = {}
     refiners = {"network": GuidedNetworkRefiner(), "median": WeightedMedianRefiner(), "wls": WlsRefiner()}
     for scene in scenes:

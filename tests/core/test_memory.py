@@ -1,11 +1,11 @@
-"""What the console script does before any command."""
+"""Memory that arrays give back is kept."""
 
 import ctypes
 import sys
 
 import pytest
 
-from stereo_portrait.cli.main import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, _keep_memory
+from stereo_portrait.core.memory import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, keep_memory
 
 GLIBC = sys.platform == "linux" and hasattr(ctypes.CDLL(None), "gnu_get_libc_version")
 
@@ -19,4 +19,4 @@ def test_the_c_library_takes_what_it_is_asked_to_keep() -> None:
 
 def test_a_c_library_without_such_settings_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
-    _keep_memory()
+    keep_memory()
