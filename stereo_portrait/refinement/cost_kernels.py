@@ -141,21 +141,27 @@ def fill_costs(
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def fill_support(top: int, bottom: int, features: Any, candidates: Any, costs: Any, first: int) -> None:
-    """The second matcher's cost of every candidate, between its whole steps along a line; rows of full size."""
+def fill_support(
+    top: int, bottom: int, features: Any, candidates: Any, costs: Any, first: int, searched: Any
+) -> None:
+    """The second matcher's cost of every candidate, between its whole steps along a line; rows of full size.
+
+    What lies beyond the steps that were `searched` costs as much as the last of them.
+    """
     count, _, width = candidates.shape
-    steps, half = costs.shape[1:]
+    half = costs.shape[2]
     row, shares = np.empty(width, np.float32), np.empty(width, np.float32)
     places, pairs = np.empty(width, np.int32), np.empty((2, width), np.uint16)
     lower, upper = pairs[0], pairs[1]
     for y in range(top, bottom):
         here = costs[y >> 1].ravel()
+        lowest, highest = np.float32(searched[y >> 1, 0]), np.float32(searched[y >> 1, 1] - 1)
         for index in range(count):
             disparity = candidates[index, y]
             for x in range(width):
                 at = disparity[x] * np.float32(0.5) - np.float32(first)
-                at = min(max(at, np.float32(0)), np.float32(steps - 1))
-                places[x] = np.int32(min(at, np.float32(steps - 2)))
+                at = min(max(at, lowest), highest)
+                places[x] = np.int32(min(at, highest - np.float32(1)))
                 shares[x] = at - np.float32(places[x])
             for x in range(width):
                 place = np.uint32(places[x] * half + (x >> 1))

@@ -81,7 +81,7 @@ def _compare(
     product, square = np.empty((2, height, width), np.float32)
     told = (features, found.px, _packed(left), _packed(wider), grey, grey_right, raw_px, right_px, product, square)
     in_bands(fill_costs, height, features.size, *told)
-    in_bands(fill_support, height, features.size, features, found.px, local.costs, local.first_step)
+    in_bands(fill_support, height, features.size, features, found.px, local.costs, local.first_step, local.searched)
     features[4 * LEAST : 4 * (LEAST + 1)] = as_bytes(np.float32(SUPPORT_SCALE) * local.least)
     features[4 * DISAGREE : 4 * (DISAGREE + 1)] = as_bytes(~local.agreed)
     in_bands(fill_steps, height, features.size, features, product, square)

@@ -20,13 +20,14 @@ FASTMATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def average_along_rows(
-    top: int, bottom: int, left: Any, right: Any, guide: Any, nearness: Any, first: int, out: Any
+    top: int, bottom: int, left: Any, right: Any, guide: Any, nearness: Any, first: int, wanted: Any, out: Any
 ) -> None:
     """Colour and slope differences, averaged along each row; `left` and `right` (H, 4, W), `guide` (H, 3, W).
 
-    `out` is longer by RADIUS_PX rows at both ends, for the next pass to read beyond its window.
+    `wanted` (H, 2): from which step to before which. `out` is longer by RADIUS_PX rows at both ends, for the next pass
+    to read beyond its window, where what it reads counts nothing.
     """
-    _, steps, width = out.shape
+    width = out.shape[2]
     costs = np.zeros(width + 2 * RADIUS_PX, np.uint16)
     weights, shares = np.empty((WINDOW, width), np.float32), np.empty((WINDOW, width), np.uint16)
     for y in range(top, bottom):
@@ -36,7 +37,7 @@ def average_along_rows(
             end = max(start, min(width, width + RADIUS_PX - i))
             _weights(guide[y], start, guide[y], start + i - RADIUS_PX, nearness[i], weights[i, start:end])
         _to_shares(weights, shares)
-        for k in range(steps):
+        for k in range(wanted[y, 0], wanted[y, 1]):
             start = min(max(0, first + k), width)
             end = max(start, min(width, width + first + k))
             costs[RADIUS_PX:-RADIUS_PX] = WHOLE
@@ -45,7 +46,9 @@ def average_along_rows(
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def average_along_columns(top: int, bottom: int, across: Any, guide: Any, nearness: Any, out: Any) -> None:
+def average_along_columns(
+    top: int, bottom: int, across: Any, guide: Any, nearness: Any, wanted: Any, out: Any
+) -> None:
     """The same along columns; `across` as the pass before leaves it."""
     height, _, width = out.shape
     weights, shares = np.empty((WINDOW, width), np.float32), np.empty((WINDOW, width), np.uint16)
@@ -55,7 +58,7 @@ def average_along_columns(top: int, bottom: int, across: Any, guide: Any, nearne
             i = v - y + RADIUS_PX
             _weights(guide[y], 0, guide[v], 0, nearness[i], weights[i])
         _to_shares(weights, shares)
-        _averaged_across(across[y : y + WINDOW], shares, out[y])
+        _averaged_across(across[y : y + WINDOW], shares, wanted[y], out[y])
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -117,9 +120,9 @@ def _averaged_along(costs: Any, shares: Any, out: Any) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _averaged_across(costs: Any, shares: Any, out: Any) -> None:
-    """Sums over WINDOW rows of `costs`, all steps."""
-    for k in range(out.shape[0]):
+def _averaged_across(costs: Any, shares: Any, wanted: Any, out: Any) -> None:
+    """Sums over WINDOW rows of `costs`, those steps of it that are `wanted`."""
+    for k in range(wanted[0], wanted[1]):
         sums = out[k]
         for x in range(sums.shape[0]):
             total = np.uint16(0)
@@ -129,17 +132,20 @@ def _averaged_across(costs: Any, shares: Any, out: Any) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def find_winners(top: int, bottom: int, costs: Any, first: int, disparity: Any, agreed: Any, least: Any) -> None:
+def find_winners(
+    top: int, bottom: int, costs: Any, first: int, searched: Any, disparity: Any, agreed: Any, least: Any
+) -> None:
     """Best disparity in full-size px, with its parabola's fraction; whether the right view agrees; its cost."""
-    _, steps, width = costs.shape
+    width = costs.shape[2]
     best, theirs = np.empty(width, np.int16), np.empty(width, np.int16)
     lowest, their_lowest = np.empty(width, np.uint16), np.empty(width, np.uint16)
     for y in range(top, bottom):
-        best[:] = 0
+        begin, stop = searched[y]
+        best[:] = begin
         theirs[:] = -1000
         lowest[:] = WHOLE
         their_lowest[:] = WHOLE
-        for k in range(steps):
+        for k in range(begin, stop):
             step, row = np.int16(k), costs[y, k]
             for x in range(width):  # loads in a branch would keep the loops from vectorising
                 cost, kept, low = row[x], best[x], lowest[x]
@@ -157,7 +163,7 @@ def find_winners(top: int, bottom: int, costs: Any, first: int, disparity: Any, 
             cost = np.float32(lowest[x])
             least[y, x] = cost * np.float32(1 / WHOLE)
             fraction = np.float32(0)
-            if 0 < winner < steps - 1:
+            if begin < winner < stop - 1:
                 before, after = np.float32(costs[y, winner - 1, x]), np.float32(costs[y, winner + 1, x])
                 bend = before + after - np.float32(2) * cost
                 if bend > np.float32(0):

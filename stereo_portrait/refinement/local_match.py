@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numba
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image, Mask
@@ -35,31 +35,42 @@ class LocalMatch:
 
     costs: NDArray[np.uint16]  # (H/2, steps, W/2) in units of 1 / WHOLE: step k is disparity 2 (first_step + k) px
     first_step: int
+    searched: NDArray[np.int16]  # (H/2, 2) the first of the steps that a row's costs are known for, and one past the last
     disparity_px: Map  # (H/2, W/2): where both views agree, elsewhere filled from the background
     agreed: Mask  # (H/2, W/2)
     least: Map  # (H/2, W/2) the lowest cost, in [0, 1]
 
 
-def local_match(left: Image, right: Image, lowest_px: float, highest_px: float) -> LocalMatch:
-    """Match (H, W, 3) pictures of even size over disparities lowest_px to highest_px."""
+def local_match(left: Image, right: Image, lowest_px: ArrayLike, highest_px: ArrayLike) -> LocalMatch:
+    """Match (H, W, 3) pictures of even size over disparities lowest_px to highest_px: one number, or (H,) for each row."""
     width, height = left.shape[1] // 2, left.shape[0] // 2
     halves = [cv2.resize(v, (width, height), interpolation=cv2.INTER_AREA) for v in (left, right)]
-    last = int(np.ceil(highest_px / 2)) + 1
-    first = max(int(np.floor(lowest_px / 2)) - 1, last - MOST_STEPS + 1)
-    costs = np.empty((height, last - first + 1, width), np.uint16)
-    across = np.zeros((height + 2 * RADIUS_PX, *costs.shape[1:]), np.uint16)
+    first, searched = _steps(np.broadcast_to(lowest_px, 2 * height), np.broadcast_to(highest_px, 2 * height))
+    costs = np.empty((height, int(searched.max()), width), np.uint16)
+    across = np.empty((height + 2 * RADIUS_PX, *costs.shape[1:]), np.uint16)
     guide = np.ascontiguousarray(cv2.medianBlur(halves[0], 3).transpose(0, 2, 1), np.float32)
     nearness = np.exp(-np.abs(np.arange(-RADIUS_PX, RADIUS_PX + 1, dtype=np.float32)) / np.float32(NEARNESS_PX))
-    in_bands(average_along_rows, height, costs.size, *map(_seen, halves), guide, nearness, first, across)
-    in_bands(average_along_columns, height, costs.size, across, guide, nearness, costs)
+    window = np.ones((2 * RADIUS_PX + 1, 1), np.uint8)
+    wanted = np.hstack([cv2.erode(searched[:, :1], window), cv2.dilate(searched[:, 1:], window)])
+    in_bands(average_along_rows, height, costs.size, *map(_seen, halves), guide, nearness, first, wanted, across)
+    in_bands(average_along_columns, height, costs.size, across, guide, nearness, searched, costs)
     disparity_px, least = np.empty((2, height, width), np.float32)
     agreed = np.empty((height, width), np.bool_)
-    in_bands(find_winners, height, costs.size, costs, first, disparity_px, agreed, least)
+    in_bands(find_winners, height, costs.size, costs, first, searched, disparity_px, agreed, least)
     marked = np.where(agreed, np.rint((disparity_px - 2 * first) * 16), -16000).astype(np.int16)
     cv2.filterSpeckles(marked, -16000, SPECKLE_PX, 40)
     agreed &= marked > -16000
     in_bands(_fill_from_background, height, agreed.size, disparity_px, agreed)
-    return LocalMatch(costs, first, disparity_px, agreed, least)
+    return LocalMatch(costs, first, searched, disparity_px, agreed, least)
+
+
+def _steps(lowest_px: Map, highest_px: Map) -> tuple[int, NDArray[np.int16]]:
+    """The first step of all, and (H/2, 2) from which to before which a half-size row is searched, counted from it."""
+    low, high = lowest_px.reshape(-1, 2).min(1), highest_px.reshape(-1, 2).max(1)
+    last = np.ceil(high / 2) + 1
+    first = np.maximum(np.floor(low / 2) - 1, last.max() - MOST_STEPS + 1)
+    last = np.maximum(last, first + 1)
+    return int(first.min()), np.stack([first - first.min(), last + 1 - first.min()], 1).astype(np.int16)
 
 
 def _seen(picture: Image) -> Map:

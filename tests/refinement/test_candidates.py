@@ -15,7 +15,8 @@ def test_an_answer_that_nothing_around_supports_is_not_offered(monkeypatch: pyte
     said = np.full((32, 48), 20, np.float32)
     said[10:14, 10:20] = 1  # an accidental match
     costs = np.zeros((32, 48, 4), np.uint16)
-    answer = LocalMatch(costs, 0, said, np.ones((32, 48), np.bool_), np.zeros((32, 48), np.float32))
+    searched = np.repeat(np.array([[0, 4]], np.int16), 32, 0)
+    answer = LocalMatch(costs, 0, searched, said, np.ones((32, 48), np.bool_), np.zeros((32, 48), np.float32))
     monkeypatch.setattr(candidates, "local_match", lambda *_: answer)
     believed = np.ones((64, 96), np.bool_)
     found = candidates_of(pair.left, pair.right, base, base, believed)
