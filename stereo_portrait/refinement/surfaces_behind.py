@@ -15,6 +15,7 @@ from stereo_portrait.core.bands import in_bands
 
 Map = NDArray[np.float32]
 FARTHER_PX = 2.0  # so much smaller a disparity is another surface
+SAME_PX = 0.5  # so little above the one before is the same surface
 BEYOND = 2  # px past the first farther pixel: edges are ramps
 
 
@@ -69,6 +70,9 @@ def _along_rows(top: int, bottom: int, values: Any, found: Any) -> None:
                 found[way, y, x] = at
                 while count > 0 and heights[count - np.uint32(1)] >= value:
                     count -= np.uint32(1)
+                if count > 0 and value - heights[count - np.uint32(1)] < np.float32(SAME_PX):
+                    stack[count - np.uint32(1)] = x
+                    continue
                 stack[count] = x
                 heights[count] = value
                 count += np.uint32(1)
