@@ -42,7 +42,10 @@ def candidates_of(left: Image, right: Image | None, base_px: Map, median_px: Map
         px[LOCAL] = smooth_surface(base_px, believed)
         return Candidates(px, behind, None)
     rows = np.ones((2 * AROUND_PX + 1, 1), np.uint8)  # `_plausible` would drop what lies beyond these ranges
-    lowest_px, highest_px = cv2.erode(base_px.min(1, keepdims=True), rows), cv2.dilate(base_px.max(1, keepdims=True), rows)
+    lowest_px, highest_px = (
+        cv2.erode(base_px.min(1, keepdims=True), rows),
+        cv2.dilate(base_px.max(1, keepdims=True), rows),
+    )
     local = local_match(left, right, lowest_px.ravel(), highest_px.ravel())
     px[LOCAL] = _plausible(local.disparity_px, median_px)
     return Candidates(px, behind, local)

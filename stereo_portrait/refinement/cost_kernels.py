@@ -141,9 +141,7 @@ def fill_costs(
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def fill_support(
-    top: int, bottom: int, features: Any, candidates: Any, costs: Any, first: int, searched: Any
-) -> None:
+def fill_support(top: int, bottom: int, features: Any, candidates: Any, costs: Any, first: int, searched: Any) -> None:
     """The second matcher's cost of every candidate, between its whole steps along a line; rows of full size.
 
     What lies beyond the steps that were `searched` costs as much as the last of them.

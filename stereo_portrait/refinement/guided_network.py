@@ -18,6 +18,7 @@ from stereo_portrait.networks.session import Session
 from stereo_portrait.networks.weights import open_weights
 from stereo_portrait.refinement.choice import ANSWERS, chosen, settled
 from stereo_portrait.refinement.guided_input import network_input
+from stereo_portrait.refinement.ripples import without_ripples
 from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner, WeightedMedianSettings
 
 Map = NDArray[np.float32]
@@ -27,7 +28,6 @@ VOTE = WeightedMedianRefiner(
     WeightedMedianSettings(radius_px=2, colour_sigma=20.0, edge_step_px=1.0, least_change_px=0.25)
 )
 LEAST_VOTE = 0.05
-SMOOTH_PX, SAME_PX = 9, 0.5  # the last window's side; what is three times that far off there does not count
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,6 @@ def answered(session: Session, evidence: MatchEvidence) -> tuple[Map, Map]:
     nothing = np.zeros((height, width), np.bool_)
     voted = VOTE.cleaned(disparity_px, confidence + np.float32(LEAST_VOTE), nothing, evidence.left)
     return without_ripples(voted), confidence
-
-
-def without_ripples(disparity_px: Map) -> Map:
-    """(H, W) px without NaN: differences of a part of a pixel are evened out, steps of more than 1.5 px stay.
-
-    So does the picture's rim, where half of each window is missing: a slant would be bent there.
-    """
-    half = SMOOTH_PX // 2
-    even, inside = disparity_px.copy(), (slice(half, -half), slice(half, -half))
-    even[inside] = cv2.bilateralFilter(disparity_px, SMOOTH_PX, SAME_PX, SMOOTH_PX / 2)[inside]
-    return even
 
 
 def in_strips(session: Session, features: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -46,9 +46,7 @@ def average_along_rows(
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def average_along_columns(
-    top: int, bottom: int, across: Any, guide: Any, nearness: Any, wanted: Any, out: Any
-) -> None:
+def average_along_columns(top: int, bottom: int, across: Any, guide: Any, nearness: Any, wanted: Any, out: Any) -> None:
     """The same along columns; `across` as the pass before leaves it."""
     height, _, width = out.shape
     weights, shares = np.empty((WINDOW, width), np.float32), np.empty((WINDOW, width), np.uint16)

@@ -35,7 +35,9 @@ class LocalMatch:
 
     costs: NDArray[np.uint16]  # (H/2, steps, W/2) in units of 1 / WHOLE: step k is disparity 2 (first_step + k) px
     first_step: int
-    searched: NDArray[np.int16]  # (H/2, 2) the first of the steps that a row's costs are known for, and one past the last
+    searched: NDArray[
+        np.int16
+    ]  # (H/2, 2) the first of the steps that a row's costs are known for, and one past the last
     disparity_px: Map  # (H/2, W/2): where both views agree, elsewhere filled from the background
     agreed: Mask  # (H/2, W/2)
     least: Map  # (H/2, W/2) the lowest cost, in [0, 1]

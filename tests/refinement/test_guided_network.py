@@ -17,7 +17,6 @@ from stereo_portrait.refinement.guided_input import network_input
 from stereo_portrait.refinement.guided_network import (
     GuidedNetworkRefiner,
     GuidedNetworkSettings,
-    without_ripples,
 )
 from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner
 from stereo_portrait.sources import synthetic
@@ -75,16 +74,6 @@ def test_the_background_shows_through_the_spokes_of_a_wheel(near_px: float, far_
     refined = closed(GuidedNetworkRefiner().refine(found, wheel.pair))
     assert refined < 0.6 * closed(WeightedMedianRefiner().refine(found, wheel.pair))
     assert refined < 0.04
-
-
-def test_ripples_go_and_steps_stay() -> None:
-    x = np.arange(120, dtype=np.float32)[None]
-    surfaces = np.where(x < 60, 20 + 0.05 * x, 24 - 0.02 * x).astype(np.float32).repeat(40, axis=0)  # a step of 0.2
-    surfaces[:, 90:] += 3
-    rough = surfaces + np.random.default_rng(0).normal(0, 0.15, surfaces.shape).astype(np.float32)
-    error = np.abs(without_ripples(rough) - surfaces)
-    assert error.mean() < 0.5 * np.abs(rough - surfaces).mean()
-    assert error[:, 86:94].max() < 0.5
 
 
 def test_confidence_is_lower_where_the_map_is_wrong(scene: Scene, measured: DisparityMap) -> None:
