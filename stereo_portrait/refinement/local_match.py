@@ -44,7 +44,7 @@ class LocalMatch:
 
 
 def local_match(left: Image, right: Image, lowest_px: ArrayLike, highest_px: ArrayLike) -> LocalMatch:
-    """Match (H, W, 3) pictures of even size over disparities lowest_px to highest_px: one number, or (H,) for each row."""
+    """Match (H, W, 3) pictures of even size over lowest_px to highest_px: one number, or (H,), one for each row."""
     width, height = left.shape[1] // 2, left.shape[0] // 2
     halves = [cv2.resize(v, (width, height), interpolation=cv2.INTER_AREA) for v in (left, right)]
     first, searched = _steps(np.broadcast_to(lowest_px, 2 * height), np.broadcast_to(highest_px, 2 * height))
