@@ -24,7 +24,8 @@ def network_input(found: MatchEvidence) -> Evidence:
     judged = found.judged
     flaws = judged.flaws
     filled = (flaws & Flaw.FILLED) > 0
-    trust = np.where(filled, np.float32(FILLED_VOTE), 0.3 + 0.7 * judged.confidence).astype(np.float32)
+    trust = np.float32(0.7) * judged.confidence + np.float32(0.3)
+    np.putmask(trust, filled, np.float32(FILLED_VOTE))
     median_px = MEDIAN.cleaned(judged.disparity_px, trust, filled, found.left)
     rejected = (flaws & Flaw.INCONSISTENT) > 0
     missing = (flaws & (Flaw.NO_MATCH | Flaw.OUTSIDE_OVERLAP)) > 0

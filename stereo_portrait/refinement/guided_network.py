@@ -69,11 +69,12 @@ class GuidedNetworkRefiner:
             self.notice = f"the weighted median refined the disparity, for want of the network: {error}"
             return self.classical.refine(disparity, pair)
         flaws = settled(small_px, confidence, evidence.raw_left_px, evidence.judged.flaws)
-        known = disparity.known
         if evidence.enlarge is not None:
             small_px, confidence, flaws = evidence.enlarge(small_px, confidence, flaws)
-        full_px = np.where(known, small_px, np.float32(np.nan))
-        return replace(disparity, disparity_px=full_px, confidence=np.where(known, confidence, 0), flaws=flaws)
+        unknown = ~disparity.known
+        np.putmask(small_px, unknown, np.float32(np.nan))
+        np.putmask(confidence, unknown, np.float32(0))
+        return replace(disparity, disparity_px=small_px, confidence=confidence, flaws=flaws)
 
 
 def answered(session: Session, evidence: MatchEvidence) -> tuple[Map, Map]:
