@@ -1,11 +1,14 @@
 """The disparities that the guided network chooses among at every pixel."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_portrait.core.bands import in_bands
 from stereo_portrait.core.capture import Image, Mask
 from stereo_portrait.refinement.local_match import LocalMatch, local_match
 from stereo_portrait.refinement.sources_around import smooth_surface
@@ -41,25 +44,30 @@ def candidates_of(left: Image, right: Image | None, base_px: Map, median_px: Map
     if right is None:
         px[LOCAL] = smooth_surface(base_px, believed)
         return Candidates(px, behind, None)
-    rows = np.ones((2 * AROUND_PX + 1, 1), np.uint8)  # `_plausible` would drop what lies beyond these ranges
+    rows = np.ones((2 * AROUND_PX + 1, 1), np.uint8)  # `_where_plausible` would drop what lies beyond these ranges
     lowest_px, highest_px = (
         cv2.erode(base_px.min(1, keepdims=True), rows),
         cv2.dilate(base_px.max(1, keepdims=True), rows),
     )
     local = local_match(left, right, lowest_px.ravel(), highest_px.ravel())
-    px[LOCAL] = _plausible(local.disparity_px, median_px)
+    low_px, high_px = _around(median_px)
+    in_bands(_where_plausible, len(median_px), px.size, local.disparity_px, low_px, high_px, median_px, px[LOCAL])
     return Candidates(px, behind, local)
 
 
-def _plausible(local_px: Map, median_px: Map) -> Map:
-    """(H, W) the second matcher's (H/2, W/2) where the surroundings hold such a disparity at all, else the median."""
+def _around(median_px: Map) -> tuple[Map, Map]:
+    """The lowest and the highest disparity within AROUND_PX, for every AROUND_STEP-th pixel."""
     coarse = np.ascontiguousarray(median_px[::AROUND_STEP, ::AROUND_STEP])
-    kernel = np.ones((2 * AROUND_PX // AROUND_STEP + 1,) * 2, np.uint8)
-    size = local_px.shape[::-1]
-    low, high = (
-        cv2.resize(spread(coarse, kernel), size, interpolation=cv2.INTER_NEAREST) for spread in (cv2.erode, cv2.dilate)
-    )
-    strange = (local_px < low - STRANGE_PX) | (local_px > high + STRANGE_PX)
-    offered, full = np.where(strange, np.float32(np.nan), local_px), median_px.shape[::-1]
-    offered = cv2.resize(offered, full, interpolation=cv2.INTER_NEAREST)
-    return np.where(np.isnan(offered), median_px, offered)
+    window = np.ones((2 * AROUND_PX // AROUND_STEP + 1,) * 2, np.uint8)
+    return cv2.erode(coarse, window), cv2.dilate(coarse, window)
+
+
+@numba.njit(cache=True, nogil=True)
+def _where_plausible(top: int, bottom: int, local: Any, low: Any, high: Any, median: Any, out: Any) -> None:
+    """The second matcher's (H/2, W/2) where the surroundings hold such a disparity at all, else the median."""
+    for y in range(top, bottom):
+        half, least, most, safe, into = local[y >> 1], low[y // AROUND_STEP], high[y // AROUND_STEP], median[y], out[y]
+        for x in range(into.shape[0]):
+            offered, far = half[x >> 1], x // AROUND_STEP
+            within = (offered >= least[far] - np.float32(STRANGE_PX)) & (offered <= most[far] + np.float32(STRANGE_PX))
+            into[x] = offered if within else safe[x]
