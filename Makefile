@@ -71,7 +71,9 @@ train-refiner: setup  ## train the guided network (needs the extra "train")
 	$(BIN)/python -m stereo_portrait.training.refiner_pool stereo --photos $(TRAIN_PHOTOS) \
 		--cutouts $(TRAIN_CUTOUTS) --out $(TRAIN_OUT)/scenes
 	$(BIN)/python -m stereo_portrait.training.train_refiner stereo --pool $(TRAIN_OUT)/scenes --steps 11000 \
-		--out $(TRAIN_OUT) --resume
+		--wide --out $(TRAIN_OUT)/wide --resume
+	$(BIN)/python -m stereo_portrait.training.train_refiner stereo --pool $(TRAIN_OUT)/scenes --steps 16000 \
+		--teacher $(TRAIN_OUT)/wide/*.pt --out $(TRAIN_OUT) --resume
 	$(BIN)/python -m stereo_portrait.training.export_refiner --checkpoint $(TRAIN_OUT)/refiner_stereo.pt \
 		--with $(TRAIN_OUT)/refiner_stereo_*.pt --pool $(TRAIN_OUT)/scenes --out $(TRAIN_OUT)/guided_stereo.onnx
 

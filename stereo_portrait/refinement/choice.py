@@ -15,6 +15,7 @@ Map = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 STEP, SURE = CANDIDATES, CANDIDATES + 1  # after the log odds of the candidates
 ANSWERS = CANDIDATES + 2
+PLANES = -(-4 * ANSWERS // 16) * 16  # of the answers; the last say nothing: the runtime takes sixteen at a time
 ANSWER_ZERO, ANSWER_UNITS = 140, 10  # byte b stands for (b - ZERO) / UNITS
 FINER = 4  # the step is said this many times as large: it needs finer steps than log odds
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
@@ -22,13 +23,13 @@ KEPT_PX = 1.0  # a filled pixel whose new value lies this near what was measured
 INVENTED = 0.5  # most confidence of a filled pixel
 FILLED = int(Flaw.FILLED)
 TOGETHER_PX = 1.0  # proposals this close to the chosen one lie on the same surface and are averaged
-CAUTION = np.array([2.5, 2.5, -1.0, 0.0, 0.5], np.float32)
+CAUTION = np.array([2.0, 2.3, -1.0, -0.5, 0.5], np.float32)
 """Log odds that the candidates gain: drawn scenes, from which the network learned, reward leaving the base and its
 median too much, and going behind too little."""
 
 
 def chosen(answers: Bytes, candidates: Map, filled: Mask) -> tuple[Map, Map]:
-    """(H, W) px and confidence in [0, 1] from folded answers (4 ANSWERS, H/2, W/2) and (CANDIDATES, H, W) px.
+    """(H, W) px and confidence in [0, 1] from folded answers (PLANES, H/2, W/2) and (CANDIDATES, H, W) px.
 
     The likeliest candidate wins; others within TOGETHER_PX of it join with their own likelihood. One correction of
     less than a pixel goes with them all. Half of it is made where `filled` (H, W): nothing was measured there that it

@@ -16,7 +16,7 @@ from stereo_portrait.core.depth import DisparityMap, Flaw, MatchEvidence
 from stereo_portrait.core.errors import ConfigError, WeightsError
 from stereo_portrait.networks.session import Session
 from stereo_portrait.networks.weights import open_weights
-from stereo_portrait.refinement.choice import ANSWERS, chosen, settled
+from stereo_portrait.refinement.choice import PLANES, chosen, settled
 from stereo_portrait.refinement.guided_input import network_input
 from stereo_portrait.refinement.ripples import without_ripples
 from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner, WeightedMedianSettings
@@ -99,7 +99,7 @@ def in_strips(session: Session, features: NDArray[np.uint8]) -> NDArray[np.uint8
     for top in range(0, rows, strip):
         first, last = max(0, top - OVERLAP_ROWS), min(rows, top + strip + OVERLAP_ROWS)
         said = session.said({entry: _turned(features[:, first:last])})
-        wanted = (1, 4 * ANSWERS, last - first, features.shape[2])
+        wanted = (1, PLANES, last - first, features.shape[2])
         if [getattr(s, "shape", None) for s in said] != [wanted] or said[0].dtype != np.uint8:
             raise WeightsError(f"{session.path.name} is no guided network: expected bytes of the shape {wanted}")
         parts.append(said[0][0, :, top - first : top - first + strip])

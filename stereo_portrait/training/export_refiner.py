@@ -19,15 +19,17 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from torch import Tensor
+from torch import nn
 
-from stereo_portrait.refinement.choice import ANSWER_UNITS, ANSWER_ZERO
+from stereo_portrait.refinement.choice import ANSWER_UNITS, ANSWER_ZERO, ANSWERS, PLANES
 from stereo_portrait.refinement.evidence_layout import CHANNELS, UNITS, ZERO, as_numbers
-from stereo_portrait.training.refiner_network import GuidedNetwork
+from stereo_portrait.training.checkpoint import mean_weights
+from stereo_portrait.training.refiner_network import GuidedNetwork, with_weights
 
 OPSET = 17
 SCENES = 12  # that show the ranges
@@ -55,7 +57,7 @@ def exported(network: GuidedNetwork, scenes: list[Bytes], out: Path) -> float:
         full, whole = Path(folder) / "full.onnx", Path(folder) / "whole.onnx"
         planes = {2: "height", 3: "width"}
         torch.onnx.export(
-            network.eval(),
+            with_spare_planes(network).eval(),
             (torch.zeros(1, 4 * CHANNELS, 64, 96),),
             str(full),
             input_names=["features"],
@@ -88,7 +90,17 @@ def exported(network: GuidedNetwork, scenes: list[Bytes], out: Path) -> float:
     (said,) = session.run(None, {"features": np.ascontiguousarray(scenes[0].transpose(1, 2, 0))[None]})
     with torch.no_grad():
         ours = network(torch.from_numpy(as_numbers(scenes[0][None]))).numpy()
-    return float(np.abs((np.float32(said) - ANSWER_ZERO) / ANSWER_UNITS - ours).mean())
+    return float(np.abs((np.float32(said[:, : 4 * ANSWERS]) - ANSWER_ZERO) / ANSWER_UNITS - ours).mean())
+
+
+def with_spare_planes(network: GuidedNetwork) -> GuidedNetwork:
+    """The same network with PLANES answers, the last of which say zero."""
+    padded, spare = copy.deepcopy(network), PLANES - 4 * ANSWERS
+    padded.verdict = nn.Conv2d(network.verdict.in_channels, PLANES, 1)
+    with torch.no_grad():
+        padded.verdict.weight.copy_(F.pad(network.verdict.weight, (0, 0) * 3 + (0, spare)))
+        padded.verdict.bias.copy_(F.pad(network.verdict.bias, (0, spare)))
+    return padded
 
 
 def of_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -179,15 +191,6 @@ def shown(pool: Path) -> list[Bytes]:
     return found
 
 
-def mean_weights(checkpoints: list[Path]) -> dict[str, Tensor]:
-    """The mean of several checkpoints' averaged weights.
-
-    On scenes unlike those trained on it errs less than any of them (Wortsman et al., "Model Soups", ICML 2022).
-    """
-    states = [torch.load(p, map_location="cpu", weights_only=True)["average"] for p in checkpoints]
-    return {name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -196,8 +199,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     saved = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
-    network = GuidedNetwork()
-    network.load_state_dict(mean_weights([options.checkpoint, *options.earlier]))
+    network = with_weights(mean_weights([options.checkpoint, *options.earlier]))
     difference = exported(network, shown(options.pool), options.out)
     content = options.out.read_bytes()
     facts = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "steps": saved["step"]}

@@ -13,6 +13,11 @@ from stereo_portrait.refinement.candidates import CANDIDATES
 from stereo_portrait.refinement.choice import ANSWERS, FINER, STEP, SURE
 from stereo_portrait.refinement.evidence_layout import CHANNELS
 
+Widths = tuple[tuple[int, int, int, int], int, int]
+"""Channels at a half, a quarter, an eighth and a sixteenth of the size; of the evidence kept; before the verdict."""
+SHIPPED: Widths = ((16, 32, 48, 64), 32, 48)
+WIDE: Widths = ((24, 32, 64, 96), 48, 64)  # teaches it
+
 
 class Block(nn.Module):
     """Two convolutions beside a short cut. Nothing negative goes in or comes out: whole numbers need no sign."""
@@ -33,9 +38,9 @@ class GuidedNetwork(nn.Module):
     the U to the verdict, where it meets what the U knows of the surroundings.
     """
 
-    def __init__(self, widths: tuple[int, int, int, int] = (24, 32, 64, 96), kept: int = 48, hidden: int = 64) -> None:
+    def __init__(self, widths: Widths = SHIPPED) -> None:
         super().__init__()
-        w2, w4, w8, w16 = widths
+        (w2, w4, w8, w16), kept, hidden = widths
         self.evidence = nn.Conv2d(4 * CHANNELS, kept, 1)
         self.weighed = nn.Conv2d(kept + w2, hidden, 1)
         self.verdict = nn.Conv2d(hidden, 4 * ANSWERS, 1)
@@ -74,6 +79,18 @@ class GuidedNetwork(nn.Module):
         y = F.relu(self.join4(F.relu(x4 + twice(self.up4(y)))))
         y = F.relu(self.join2(F.relu(x2 + twice(self.up2(y)))))
         return self.verdict(F.relu(self.weighed(torch.cat([evidence, y], 1))))
+
+
+def with_weights(weights: dict[str, Tensor]) -> GuidedNetwork:
+    """The network of whatever widths these weights have."""
+
+    def width(layer: str) -> int:
+        return len(weights[f"{layer}.weight"])
+
+    of_u = (width("stem"), width("down4"), width("down8"), width("down16"))
+    network = GuidedNetwork((of_u, width("evidence"), width("weighed")))
+    network.load_state_dict(weights)
+    return network
 
 
 def beside(x: Tensor, *layers: nn.Conv2d) -> Tensor:

@@ -9,14 +9,15 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 from stereo_portrait.networks.session import open_session  # noqa: E402
 from stereo_portrait.refinement.candidates import CANDIDATES  # noqa: E402
-from stereo_portrait.refinement.choice import ANSWERS, SURE  # noqa: E402
+from stereo_portrait.refinement.choice import ANSWERS, PLANES, SURE  # noqa: E402
 from stereo_portrait.refinement.evidence_features import evidence_of  # noqa: E402
 from stereo_portrait.refinement.evidence_layout import CHANNELS, COSTS, SHAPE, UNLIKE, as_numbers  # noqa: E402
 from stereo_portrait.sources import synthetic  # noqa: E402
 from stereo_portrait.training import export_refiner  # noqa: E402
 from stereo_portrait.training.export_refiner import exported  # noqa: E402
-from stereo_portrait.training.refiner_network import GuidedNetwork  # noqa: E402
-from stereo_portrait.training.train_refiner import edge_weight, loss_of, upside_down  # noqa: E402
+from stereo_portrait.training.refiner_crops import upside_down  # noqa: E402
+from stereo_portrait.training.refiner_loss import apart, edge_weight, loss_of  # noqa: E402
+from stereo_portrait.training.refiner_network import SHIPPED, WIDE, GuidedNetwork, Widths, with_weights  # noqa: E402
 
 
 def answers(favourite: int, sure: float) -> "torch.Tensor":
@@ -48,6 +49,19 @@ def test_a_safe_candidate_is_preferred_to_an_equal_venture() -> None:
     target, weight = torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
     safe, venture = (float(loss_of(answers(k, 0), offsets, target, weight)[0]) for k in (1, 4))
     assert safe < venture
+
+
+def test_a_pupil_that_says_what_its_teacher_says_is_nearest_to_it() -> None:
+    weight = torch.ones(1, 1, 8, 8)
+    taught = answers(2, 1.5)
+    gaps = [float(apart(said, taught, weight)) for said in (taught, answers(2, -1.5), answers(3, 1.5))]
+    assert gaps[0] < gaps[1] < gaps[2]
+
+
+@pytest.mark.parametrize("widths", [SHIPPED, WIDE])
+def test_weights_tell_the_widths_of_their_network(widths: Widths) -> None:
+    network, told = GuidedNetwork(widths), torch.rand(1, 4 * CHANNELS, 16, 16)
+    assert torch.equal(with_weights(network.state_dict())(told), network(told))
 
 
 def test_true_edges_weigh_more() -> None:
@@ -85,7 +99,7 @@ def test_the_exported_file_agrees_with_torch_at_another_size(tmp_path: Path) -> 
     assert [p.name for p in tmp_path.iterdir()] == ["network.onnx"]
     assert "Resize" not in {node.op_type for node in onnx.load(tmp_path / "network.onnx").graph.node}
     said = open_session(tmp_path / "network.onnx").said({"features": np.zeros((1, 32, 16, 4 * CHANNELS), np.uint8)})
-    assert [(a.dtype, a.shape) for a in said] == [(np.uint8, (1, 4 * ANSWERS, 32, 16))]
+    assert [(a.dtype, a.shape) for a in said] == [(np.uint8, (1, PLANES, 32, 16))]
 
 
 def test_enlarging_by_copies_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
