@@ -45,10 +45,8 @@ def candidates_of(left: Image, right: Image | None, base_px: Map, median_px: Map
         px[LOCAL] = smooth_surface(base_px, believed)
         return Candidates(px, behind, None)
     rows = np.ones((2 * AROUND_PX + 1, 1), np.uint8)  # `_where_plausible` would drop what lies beyond these ranges
-    lowest_px, highest_px = (
-        cv2.erode(base_px.min(1, keepdims=True), rows),
-        cv2.dilate(base_px.max(1, keepdims=True), rows),
-    )
+    lowest_px = cv2.erode(base_px.min(1, keepdims=True), rows)
+    highest_px = cv2.dilate(base_px.max(1, keepdims=True), rows)
     local = local_match(left, right, lowest_px.ravel(), highest_px.ravel())
     low_px, high_px = _around(median_px)
     in_bands(_where_plausible, len(median_px), px.size, local.disparity_px, low_px, high_px, median_px, px[LOCAL])
