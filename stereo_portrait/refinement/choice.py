@@ -22,8 +22,8 @@ FASTMATH = {"contract", "reassoc", "nsz", "arcp", "nnan"}
 KEPT_PX = 1.0  # a filled pixel whose new value lies this near what was measured there is measured after all
 INVENTED = 0.5  # most confidence of a filled pixel
 FILLED = int(Flaw.FILLED)
-TOGETHER_PX = 1.0  # proposals this close to the chosen one lie on the same surface and are averaged
-CAUTION = np.array([2.0, 2.3, -1.0, -0.5, 0.5], np.float32)
+TOGETHER_PX = 1.0  # proposals this close to one another lie on the same surface
+CAUTION = np.array([1.6, 1.8, -1.2, -0.2, 0.5], np.float32)
 """Log odds that the candidates gain: drawn scenes, from which the network learned, reward leaving the base and its
 median too much, and going behind too little."""
 
@@ -31,9 +31,9 @@ median too much, and going behind too little."""
 def chosen(answers: Bytes, candidates: Map, filled: Mask) -> tuple[Map, Map]:
     """(H, W) px and confidence in [0, 1] from folded answers (PLANES, H/2, W/2) and (CANDIDATES, H, W) px.
 
-    The likeliest candidate wins; others within TOGETHER_PX of it join with their own likelihood. One correction of
-    less than a pixel goes with them all. Half of it is made where `filled` (H, W): nothing was measured there that it
-    could be read from, it is only what most often was right.
+    Candidates within TOGETHER_PX of one another lie on one surface and share their likelihood: the likeliest surface
+    wins, at the mean of its candidates. One correction of less than a pixel goes with them all. Half of it is made
+    where `filled` (H, W): nothing was measured there that it could be read from, it is only what most often was right.
     """
     disparity_px, confidence = np.empty((2, *candidates.shape[1:]), np.float32)
     in_bands(_choose, len(disparity_px), answers.size, answers, candidates, CAUTION, filled, disparity_px, confidence)
@@ -146,25 +146,37 @@ def _interleaved(halves: Any, out: Any) -> None:
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def _likeliest(odds: Any, proposals: Any, out: Any) -> None:
-    """The proposal with the highest odds, joined by those within TOGETHER_PX of it; all (C, W)."""
+    """The mean of the likeliest proposals within TOGETHER_PX of one of them; all (C, W)."""
     count, width = odds.shape
-    room = np.zeros((4, width), np.float32)
-    highest, best, total, weight = room[0], room[1], room[2], room[3]
-    for x in range(width):
-        highest[x], best[x] = odds[0, x], proposals[0, x]
+    share = np.empty((count, width), np.float32)
+    room = np.zeros((5, width), np.float32)
+    highest, most, best, total, moved = room[0], room[1], room[2], room[3], room[4]
+    highest[:] = odds[0]
     for index in range(1, count):
-        odd, proposal = odds[index], proposals[index]
+        odd = odds[index]
         for x in range(width):
-            those, proposed, most, kept = odd[x], proposal[x], highest[x], best[x]  # loads in a branch do not vectorise
-            best[x] = proposed if those > most else kept
-            highest[x] = those if those > most else most
+            highest[x] = max(highest[x], odd[x])
     for index in range(count):
-        odd, proposal = odds[index], proposals[index]
+        odd, part = odds[index], share[index]
         for x in range(width):
-            off = proposal[x] - best[x]
-            share = _exp(odd[x] - highest[x])
-            share = share if abs(off) <= np.float32(TOGETHER_PX) else np.float32(0)
-            total[x] += share * off
-            weight[x] += share
-    for x in range(width):
-        out[x] = best[x] + total[x] / weight[x]
+            part[x] = _exp(odd[x] - highest[x])
+    for index in range(count):
+        middle = proposals[index]
+        total[:], moved[:] = 0, 0
+        for other in range(count):
+            _join(middle, proposals[other], share[other], total, moved)
+        for x in range(width):
+            sum_here, mean_here, kept, before = total[x], middle[x] + moved[x] / total[x], best[x], most[x]
+            best[x] = mean_here if sum_here > before else kept  # loads in a branch do not vectorise
+            most[x] = sum_here if sum_here > before else before
+    out[:] = best
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+def _join(middle: Any, proposal: Any, share: Any, total: Any, moved: Any) -> None:
+    """Add a proposal's share, and how far it moves the mean, where it lies within TOGETHER_PX of `middle`."""
+    for x in range(middle.shape[0]):
+        off = proposal[x] - middle[x]
+        part = share[x] if abs(off) <= np.float32(TOGETHER_PX) else np.float32(0)
+        total[x] += part
+        moved[x] += part * off

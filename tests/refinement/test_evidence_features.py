@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from stereo_portrait.core.depth import Flaw, MatchEvidence
 from stereo_portrait.matching.sgbm import SgbmMatcher, SgbmSettings
-from stereo_portrait.refinement.candidates import CANDIDATES, LOCAL
+from stereo_portrait.refinement.candidates import BEHIND, CANDIDATES, FARTHER, LOCAL, MEDIAN
 from stereo_portrait.refinement.choice import (
     ANSWER_UNITS,
     ANSWER_ZERO,
@@ -156,3 +156,13 @@ def test_a_safe_candidate_is_left_only_for_one_that_leads_clearly() -> None:
         said = answers(0)
         said[4 * LOCAL : 4 * LOCAL + 4] = round(ANSWER_ZERO + (8 + lead) * ANSWER_UNITS)
         assert np.allclose(chosen(said, candidates, MEASURED)[0], wanted, atol=1e-3)
+
+
+def test_candidates_on_one_surface_win_together_over_a_likelier_one_alone() -> None:
+    candidates = np.full((CANDIDATES, 4, 6), 10, np.float32)
+    candidates[MEDIAN], candidates[LOCAL] = 10.5, 30
+    candidates[[FARTHER, BEHIND]] = 50
+    said = answers(FARTHER)
+    for index, lead in ((0, 8.0), (MEDIAN, 8.0), (LOCAL, 8.3), (FARTHER, 0.0), (BEHIND, 0.0)):
+        said[4 * index : 4 * index + 4] = round(float(ANSWER_ZERO + (lead - CAUTION[index]) * ANSWER_UNITS))
+    assert np.allclose(chosen(said, candidates, MEASURED)[0], 10.25, atol=0.02)
