@@ -23,7 +23,7 @@ KEPT_PX = 1.0  # a filled pixel whose new value lies this near what was measured
 INVENTED = 0.5  # most confidence of a filled pixel
 FILLED = int(Flaw.FILLED)
 TOGETHER_PX = 1.0  # proposals this close to one another lie on the same surface
-CAUTION = np.array([1.6, 1.8, -1.2, -0.2, 0.5], np.float32)
+CAUTION = np.array([1.6, 1.8, -0.4, -0.2, 0.5], np.float32)
 """Log odds that the candidates gain: drawn scenes, from which the network learned, reward leaving the base and its
 median too much, and going behind too little."""
 

@@ -16,8 +16,10 @@ from stereo_portrait.core.depth import DisparityMap, Flaw, MatchEvidence
 from stereo_portrait.core.errors import ConfigError, WeightsError
 from stereo_portrait.networks.session import Session
 from stereo_portrait.networks.weights import open_weights
+from stereo_portrait.refinement.candidates import MEDIAN
 from stereo_portrait.refinement.choice import PLANES, chosen, settled
 from stereo_portrait.refinement.guided_input import network_input
+from stereo_portrait.refinement.islands import without_islands
 from stereo_portrait.refinement.ripples import without_ripples
 from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner, WeightedMedianSettings
 
@@ -46,7 +48,7 @@ class GuidedNetworkRefiner:
     """Chooses for every pixel among the matcher's candidates, corrects by less than a pixel, and states its trust.
 
     Choices beside an edge are then put to the vote of their surroundings: alike in colour, weighted by that trust.
-    Last, differences of a part of a pixel are evened out.
+    Last, differences of a part of a pixel are evened out, and islands of a few pixels give way to the median.
     """
 
     notice: str | None
@@ -88,7 +90,8 @@ def answered(session: Session, evidence: MatchEvidence) -> tuple[Map, Map]:
     disparity_px, confidence = disparity_px[:height, :width], confidence[:height, :width]
     nothing = np.zeros((height, width), np.bool_)
     voted = VOTE.cleaned(disparity_px, confidence + np.float32(LEAST_VOTE), nothing, evidence.left)
-    return without_ripples(voted), confidence
+    median_px = told.candidates[MEDIAN, :height, :width]
+    return without_islands(without_ripples(voted), median_px), confidence
 
 
 def in_strips(session: Session, features: NDArray[np.uint8]) -> NDArray[np.uint8]:
