@@ -70,12 +70,13 @@ MIRRORED ?= out/mirrored
 train-refiner: setup  ## train the guided network (needs the extra "train")
 	$(BIN)/python -m stereo_portrait.training.refiner_pool stereo --photos $(TRAIN_PHOTOS) \
 		--cutouts $(TRAIN_CUTOUTS) --out $(TRAIN_OUT)/scenes
-	$(BIN)/python -m stereo_portrait.training.train_refiner stereo --pool $(TRAIN_OUT)/scenes --steps 11000 \
-		--wide --out $(TRAIN_OUT)/wide --resume
-	$(BIN)/python -m stereo_portrait.training.train_refiner stereo --pool $(TRAIN_OUT)/scenes --steps 16000 \
-		--teacher $(TRAIN_OUT)/wide/*.pt --out $(TRAIN_OUT) --resume
+	for seed in 5 6 7; do \
+		$(BIN)/python -m stereo_portrait.training.train_refiner stereo --pool $(TRAIN_OUT)/scenes --steps 5000 \
+			--wide --seed $$seed --out $(TRAIN_OUT)/teacher_$$seed --resume || exit 1; done
+	$(BIN)/python -m stereo_portrait.training.train_refiner stereo --pool $(TRAIN_OUT)/scenes --steps 12000 \
+		--seed 8 --teacher $(TRAIN_OUT)/teacher_*/refiner_stereo.pt --out $(TRAIN_OUT) --resume
 	$(BIN)/python -m stereo_portrait.training.export_refiner --checkpoint $(TRAIN_OUT)/refiner_stereo.pt \
-		--with $(TRAIN_OUT)/refiner_stereo_*.pt --pool $(TRAIN_OUT)/scenes --out $(TRAIN_OUT)/guided_stereo.onnx
+		--pool $(TRAIN_OUT)/scenes --out $(TRAIN_OUT)/guided_stereo.onnx
 
 measure-refiner: setup  ## every figure of docs/refinement.md: SCENES in a layout of `evaluate`, FRAMES of depth cameras
 	$(BIN)/stereo-portrait evaluate $(SCENES) --method sgbm,sgbm+wls,sgbm+median,sgbm+network

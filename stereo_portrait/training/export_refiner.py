@@ -1,10 +1,10 @@
 """The trained guided network as ONNX of whole numbers, and its facts for weights.yaml.
 
-python -m stereo_portrait.training.export_refiner --checkpoint FILE.pt [--with FILE.pt ...] --pool DIR --out FILE.onnx
+python -m stereo_portrait.training.export_refiner --checkpoint FILE.pt --pool DIR --out FILE.onnx
 
-Weights of earlier checkpoints of the same run may be averaged with the last ones. Weights and what lies between the
-layers become bytes (7 bits for the weights: processors without VNNI add two products in 16 bits); the ranges of what
-lies between are those seen on scenes of the pool. The file is opened again by ONNX Runtime and compared with PyTorch.
+Weights and what lies between the layers become bytes (7 bits for the weights: processors without VNNI add two products
+in 16 bits); the ranges of what lies between are those seen on scenes of the pool. The file is opened again by ONNX
+Runtime and compared with PyTorch.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from torch import nn
 
 from stereo_portrait.refinement.choice import ANSWER_UNITS, ANSWER_ZERO, ANSWERS, PLANES
 from stereo_portrait.refinement.evidence_layout import CHANNELS, UNITS, ZERO, as_numbers
-from stereo_portrait.training.checkpoint import mean_weights
+from stereo_portrait.training.checkpoint import averaged_weights
 from stereo_portrait.training.refiner_network import GuidedNetwork, with_weights
 
 OPSET = 17
@@ -194,12 +194,11 @@ def shown(pool: Path) -> list[Bytes]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--with", dest="earlier", type=Path, nargs="*", default=[], help="checkpoints to average with")
     parser.add_argument("--pool", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     saved = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
-    network = with_weights(mean_weights([options.checkpoint, *options.earlier]))
+    network = with_weights(averaged_weights(options.checkpoint))
     difference = exported(network, shown(options.pool), options.out)
     content = options.out.read_bytes()
     facts = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "steps": saved["step"]}

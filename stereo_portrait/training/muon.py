@@ -39,10 +39,17 @@ class Muon(torch.optim.Optimizer):
         return loss
 
 
-def muon_and_adamw(network: nn.Module, rate: float, small_rate: float) -> tuple[Muon, torch.optim.AdamW]:
-    """Muon for the weights between channels; AdamW for biases and norms, and for a layer that gives one number."""
-    large = [weight for weight in network.parameters() if weight.ndim > 1 and len(weight) > 1]
-    small = [weight for weight in network.parameters() if weight.ndim == 1 or len(weight) == 1]
+def muon_and_adamw(
+    network: nn.Module, rate: float, small_rate: float, but: nn.Module | None = None
+) -> tuple[Muon, torch.optim.AdamW]:
+    """Muon for the weights between channels; AdamW for biases and norms, for a layer that gives one number, and `but`.
+
+    A last layer of log odds is one for `but`: it has no scale that Muon could keep, and grows without end.
+    """
+    left_out = set() if but is None else set(but.parameters())
+    large = [w for w in network.parameters() if w.ndim > 1 and len(w) > 1 and w not in left_out]
+    chosen = set(large)
+    small = [w for w in network.parameters() if w not in chosen]
     return Muon(large, rate), torch.optim.AdamW(small, small_rate, weight_decay=0.0)
 
 

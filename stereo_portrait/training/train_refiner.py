@@ -1,14 +1,15 @@
 """Train the guided network on a pool of scenes.
 
 python -m stereo_portrait.training.train_refiner stereo|sensor --pool DIR --out DIR [--steps N] [--resume] [--wide]
-    [--teacher FILE.pt ...]
+    [--teacher FILE.pt ...] [--seed N]
 
 The last shard is kept aside. Every random choice follows from the seed and the step, so a resumed run draws the same
 crops, as long as the pool holds the same shards. Loss: the expected bounded error over the network's own choice,
-counted more at true edges, the log loss against a choice with hindsight, and that of the confidence. With a teacher (a
-wide network, the mean of the weights of several moments) that counts a half, and how far the answers are from the
-teacher's is added (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015): what a small network cannot
-know it need not try, and how sure the teacher is in doubt is told more plainly than by one pixel's truth.
+counted more at true edges, the log loss against a choice with hindsight, and that of the confidence. With teachers
+(wide networks from several seeds) that counts a half, and how far the answers are from the mean of theirs is added
+(Hinton et al., "Distilling the Knowledge in a Neural Network", 2015): what a small network cannot know it need not
+try, the teachers err in different places, and how sure they are in doubt is told more plainly than by one pixel's
+truth. Muon teaches all layers but the last.
 """
 
 import argparse
@@ -22,20 +23,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stereo_portrait.training.checkpoint import Checkpoint, mean_weights, stop_requests
+from stereo_portrait.training.checkpoint import Checkpoint, averaged_weights, stop_requests
 from stereo_portrait.training.curves import log_line
+from stereo_portrait.training.muon import muon_and_adamw
 from stereo_portrait.training.refiner_crops import SEED, Pool
 from stereo_portrait.training.refiner_loss import apart, edge_weight, loss_of
 from stereo_portrait.training.refiner_network import SHIPPED, WIDE, GuidedNetwork, with_weights
 
 HALF_PAYS = torch.backends.cpu.get_cpu_capability() == "AVX512"  # elsewhere bfloat16 is emulated, ten times slower
 BATCH = 4
-RATE = 1e-3  # twice as much diverges
+RATE = 0.02  # Muon's
+SMALL_RATE = 1e-3  # AdamW's: of the last layer and of what is added; twice as much diverges
 WILD = 20.0  # times the usual length of the gradient: such a step is not made
-DECAY = 1e-3
 WARM_UP = 300
 AVERAGE = 0.999
-KEPT = (0.3, 0.7)  # parts of the run after which the weights are kept as well: the export averages them with the last
 PANELS = {
     f"share of pixels off by more than {limit} px": {
         "trained on": f"bad{name}",
@@ -55,15 +56,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--every", type=int, default=1000, help="steps between scores and checkpoints")
-    parser.add_argument("--wide", action="store_true", help="the network that teaches the shipped one")
-    parser.add_argument(
-        "--teacher", type=Path, nargs="*", default=[], help="checkpoints, the mean of whose weights teaches"
-    )
+    parser.add_argument("--wide", action="store_true", help="a network that teaches the shipped one")
+    parser.add_argument("--teacher", type=Path, nargs="*", default=[], help="checkpoints; the mean of answers teaches")
+    parser.add_argument("--seed", type=int, default=SEED, help="another seed, another teacher")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/refiner_KIND.pt where it exists")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
-    torch.manual_seed(SEED)
+    torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     name = f"refiner_{options.kind}"
     log = options.out / f"{name}.jsonl"
@@ -71,9 +71,10 @@ def main() -> None:
     widths = WIDE if options.wide else SHIPPED
     network, average = (GuidedNetwork(widths).to(memory_format=torch.channels_last) for _ in range(2))
     average.load_state_dict(network.state_dict())
-    teacher = with_weights(mean_weights(options.teacher)) if options.teacher else None
-    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
-    checkpoint = Checkpoint(options.out / f"{name}.pt", network=network, average=average, optimiser=optimiser)
+    teachers = [with_weights(averaged_weights(path)) for path in options.teacher]
+    large, small = muon_and_adamw(network, RATE, SMALL_RATE, but=network.verdict)
+    parts = {"network": network, "average": average, "large": large, "small": small}
+    checkpoint = Checkpoint(options.out / f"{name}.pt", **parts)
     first, spent_s = checkpoint.restored() if options.resume else (0, 0.0)
     stopped = stop_requests()
     began = time.time()
@@ -83,7 +84,7 @@ def main() -> None:
     usual = 0.0  # length of the gradient
 
     def drawn(step: int) -> tuple[Tensor, Tensor, Tensor]:
-        return train.batch(BATCH, np.random.default_rng((SEED, step)))
+        return train.batch(BATCH, np.random.default_rng((options.seed, step)))
 
     ahead = ThreadPoolExecutor(1)
     coming = ahead.submit(drawn, first)
@@ -94,23 +95,26 @@ def main() -> None:
         features, offsets, target = coming.result()
         coming = ahead.submit(drawn, step + 1)
         share = min(1.0, (step + 1) / WARM_UP) * (1 - step / options.steps)
-        for group in optimiser.param_groups:
-            group["lr"] = RATE * max(share, 1e-3)
+        for optimiser, rate in ((large, RATE), (small, SMALL_RATE)):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * max(share, 1e-3)
         weight = edge_weight(features, target)
+        planes = features.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=HALF_PAYS):
-            answers = network(features.contiguous(memory_format=torch.channels_last))
-        loss, told = loss_of(answers.float(), offsets, target, weight)
-        if teacher is not None:
+            answers = network(planes)
             with torch.no_grad():
-                taught = teacher(features.contiguous(memory_format=torch.channels_last))
-            gap = apart(answers.float(), taught, weight)
+                taught = [teacher(planes).float() for teacher in teachers]
+        loss, told = loss_of(answers.float(), offsets, target, weight)
+        if taught:
+            gap = apart(answers.float(), torch.stack(taught).mean(0), weight)
             loss = loss / 2 + gap
             told["apart"] = gap.item()
-        optimiser.zero_grad(set_to_none=True)
+        network.zero_grad(set_to_none=True)
         loss.backward()
         length = float(torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0))
         if math.isfinite(length) and (step - first < WARM_UP or length < WILD * usual):
-            optimiser.step()
+            large.step()
+            small.step()
         if math.isfinite(length):
             usual = length if usual == 0 else 0.98 * usual + 0.02 * min(length, 3 * usual)
         keep = min(AVERAGE, (1 + step) / (10 + step))
@@ -126,8 +130,6 @@ def main() -> None:
             line = {"step": step + 1, "s": round(spent), **{k: round(v, 4) for k, v in running.items()}, **kept_aside}
             checkpoint.keep(step + 1, spent)
             log_line(log, line, PANELS)
-        if step + 1 in {round(part * options.steps) for part in KEPT}:
-            Checkpoint(options.out / f"{name}_{step + 1:06d}.pt", average=average).keep(step + 1, spent_s)
         if stopped:
             return
 

@@ -56,3 +56,10 @@ def test_biases_and_single_answers_are_not_made_orthogonal() -> None:
     large, small = muon_and_adamw(network, 0.1, 0.01)
     assert [id(p) for p in large.param_groups[0]["params"]] == [id(network["middle"].weight)]
     assert len(small.param_groups[0]["params"]) == 3
+
+
+def test_a_last_layer_can_be_left_to_adamw() -> None:
+    network = torch.nn.ModuleDict({"middle": torch.nn.Conv2d(4, 4, 3), "odds": torch.nn.Conv2d(4, 6, 1)})
+    large, small = muon_and_adamw(network, 0.1, 0.01, but=network["odds"])
+    assert [id(p) for p in large.param_groups[0]["params"]] == [id(network["middle"].weight)]
+    assert {id(p) for p in network["odds"].parameters()} < {id(p) for p in small.param_groups[0]["params"]}
