@@ -13,7 +13,10 @@ MARK = -1
 
 
 def without_islands(disparity_px: Map, instead_px: Map) -> Map:
-    """(H, W) px without NaN: what is no more than ISLAND_PX large takes its values from `instead_px` (H, W)."""
+    """(H, W) px without NaN: what is no more than ISLAND_PX large takes its values from `instead_px` (H, W).
+
+    Pixels hang together along rows and columns; the confidence that goes with an island stays as it was.
+    """
     lowest, highest = float(disparity_px.min()), float(disparity_px.max())
     parts = min(FINEST, HIGHEST / max(highest - lowest, 1.0))
     marked = np.rint((disparity_px - np.float32(lowest)) * np.float32(parts)).astype(np.int16)
