@@ -20,6 +20,7 @@ from stereo_portrait.refinement.guided_network import (
 )
 from stereo_portrait.refinement.weighted_median import WeightedMedianRefiner
 from stereo_portrait.sources import synthetic
+from stereo_portrait.sources.builtin_scene import builtin_scene
 
 NETWORKS = Path(weights.__file__).parent
 
@@ -51,6 +52,15 @@ def test_far_fewer_pixels_are_wrong_than_after_the_weighted_median(limit_px: flo
         for r in (GuidedNetworkRefiner(), WeightedMedianRefiner())
     )
     assert refined < 0.8 * classical
+
+
+def test_a_right_picture_exposed_half_as_long_is_refined_as_well() -> None:
+    real = builtin_scene()
+    darker = np.rint(255 * 0.5 * (real.pair.right / 255) ** 1.2).astype(np.uint8)
+    pair = replace(real.pair, right=darker)
+    found = SgbmMatcher(SgbmSettings(min_disparity_px=0, max_disparity_px=real.max_disparity_px)).match(pair)
+    classical, refined = (r.refine(found, pair) for r in (WeightedMedianRefiner(), GuidedNetworkRefiner()))
+    assert bad_share(refined, real, 2) < 0.85 * bad_share(classical, real, 2)
 
 
 def test_a_slant_is_measured_more_finely() -> None:
